@@ -1,0 +1,1 @@
+"""Checks of the core: the explorer, its models, and the TLC wrapper."""

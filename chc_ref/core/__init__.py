@@ -1,0 +1,1 @@
+"""The protocol: pure machines on frozen values, and nothing else."""

@@ -1,0 +1,223 @@
+"""Components: the machines that share one host and one fate, behind one ``step`` each.
+
+An NF instance fails together with the queue before it and the splitter behind it; the root is
+a splitter too (CHAIN-2). What passes between machines of one component happens within a step:
+no other component can come in between. Every component has ``initial`` and
+``step(state, event) -> (state, effects)``, with ``Send`` as the only effect.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+import attrs
+
+from chc_ref.core.instance import Announce, Effect, Instance, InstanceState
+from chc_ref.core.messages import (
+    Alert,
+    Arrive,
+    ClockPersisted,
+    Committed,
+    Crashed,
+    Delete,
+    Deleted,
+    FlushTimer,
+    Granted,
+    LastMark,
+    Move,
+    Output,
+    Packet,
+    Passed,
+    Ready,
+    Received,
+    Replay,
+    ReplayEnd,
+    Result,
+    Send,
+    Start,
+)
+from chc_ref.core.queue import Queue, QueueState
+from chc_ref.core.root import Root, RootState
+from chc_ref.core.splitter import Splitter, SplitterState
+from chc_ref.core.values import vertex_of
+
+
+class Component(Protocol):
+    """What a driver knows of a component."""
+
+    @property
+    def initial(self) -> Any: ...
+
+    def step(self, state: Any, event: Any) -> tuple[Any, list[Send]]: ...
+
+    def offers(self, state: Any) -> list[Any]:
+        """Give the events that may happen here without a message: timers."""
+
+
+@attrs.frozen(cache_hash=True)
+class NodeState:
+    """One NF instance with its queue and splitter, or what is left of it."""
+
+    queue: QueueState = QueueState()
+    instance: InstanceState = InstanceState()
+    splitter: SplitterState = SplitterState()
+    up: bool = True
+
+
+@attrs.frozen
+class Node:
+    """An NF instance's host."""
+
+    queue: Queue
+    instance: Instance
+    splitter: Splitter
+    initial: NodeState = NodeState()
+
+    def offers(self, state: NodeState) -> list[Any]:
+        """A node may flush whenever it has something to flush (CACHE-2)."""
+        return [FlushTimer()] if state.instance.unflushed else []
+
+    def step(self, state: NodeState, event: Any) -> tuple[NodeState, list[Send]]:
+        """Take one event. A node that is down takes none but its start (fail-stop)."""
+        match event:
+            case Crashed():
+                return NodeState(up=False), []
+            case Received(_, Start() as start):
+                return self._start(start)
+            case _ if not state.up:
+                return state, []
+            case FlushTimer():
+                return self._settle(state, *self.instance.on_flush(state.instance))
+            case Received(_, Move() as move):
+                splitter, sends = self.splitter.on_move(state.splitter, move)
+                return attrs.evolve(state, splitter=splitter), sends
+            case Received(source, Packet() | LastMark() | Passed() | ReplayEnd() as item):
+                queue, items = self.queue.on_item(state.queue, (source, item))
+                state = attrs.evolve(state, queue=queue)
+                return self._settle(state, *self.instance.take(state.instance, items))
+            case Received(_, Granted() | Result() | Deleted() as answer):
+                return self._settle(state, *self.instance.on_message(state.instance, answer))
+        raise KeyError(f"{self.instance.address}: unexpected {event!r}")
+
+    def _start(self, start: Start) -> tuple[NodeState, list[Send]]:
+        """Begin as a failover (REC-1): empty, knowing the moves, waiting for the replay."""
+        splitter = SplitterState()
+        for move in start.moves:
+            splitter, _ = self.splitter.on_move(splitter, move)
+        state = NodeState(queue=QueueState(recovering=True, born=start.session), splitter=splitter)
+        return state, [Send("manager", Ready(start.session))]
+
+    def _settle(
+        self, state: NodeState, instance: InstanceState, effects: list[Effect]
+    ) -> tuple[NodeState, list[Send]]:
+        """Let the splitter carry out what the instance asked of it."""
+        splitter, sends = state.splitter, []
+        for effect in effects:
+            if isinstance(effect, Send):
+                sends.append(effect)
+            elif isinstance(effect, Announce):
+                sends += self._announce(splitter, effect)
+            else:
+                splitter, more = self.splitter.on_packet(splitter, effect.packet, effect.headers)
+                sends += more
+        return attrs.evolve(state, instance=instance, splitter=splitter), sends
+
+    def _announce(self, splitter: SplitterState, effect: Announce) -> list[Send]:
+        mark = effect.mark
+        if isinstance(mark, Passed):
+            return [Send("sink", mark)] if self.instance.last else self.splitter.broadcast(mark)
+        if mark.target == self.instance.address:  # recovered: marks may have died with us
+            return self.splitter.last_marks(splitter)
+        sends = self.splitter.on_replay_end(mark)
+        if any(edge.vertex == vertex_of(mark.target) for edge in self.splitter.downstream):
+            sends += self.splitter.last_marks(splitter, mark.target)
+            sends += [Send(mark.target, passed) for passed in effect.again]
+        return sends
+
+
+@attrs.frozen(cache_hash=True)
+class EntryState:
+    """The root with its splitter."""
+
+    root: RootState = RootState()
+    splitter: SplitterState = SplitterState()
+
+
+@attrs.frozen
+class Entry:
+    """The root's host."""
+
+    root: Root
+    splitter: Splitter
+    initial: EntryState = EntryState()
+
+    def offers(self, state: EntryState) -> list[Any]:
+        """The root has no timers."""
+        return []
+
+    def step(self, state: EntryState, event: Any) -> tuple[EntryState, list[Send]]:
+        """Take one event."""
+        match event:
+            case Arrive():
+                return self._forward(state, *self.root.on_arrival(state.root, event))
+            case Received(_, ClockPersisted() as message):
+                return self._forward(state, *self.root.on_persisted(state.root, message))
+            case Received(source, Delete() as delete):
+                root, sends = self.root.on_delete(state.root, delete)
+                answers = [Send(source, send.message) for send in sends]
+                return attrs.evolve(state, root=root), answers
+            case Received(_, Committed() as signal):
+                return attrs.evolve(state, root=self.root.on_committed(state.root, signal)), []
+            case Received(_, Move() as move):
+                splitter, sends = self.splitter.on_move(state.splitter, move)
+                return attrs.evolve(state, splitter=splitter), sends
+            case Received(_, Replay() as request):
+                packets, end = self.root.replay(state.root, request)
+                state, sends = self._forward(state, state.root, packets, [])
+                sends += self.splitter.on_replay_end(end)
+                if any(edge.vertex == vertex_of(end.target) for edge in self.splitter.downstream):
+                    sends += self.splitter.last_marks(state.splitter, end.target)
+                return state, sends
+        raise KeyError(f"root: unexpected {event!r}")
+
+    def _forward(
+        self, state: EntryState, root: RootState, packets: list[Packet], sends: list[Send]
+    ) -> tuple[EntryState, list[Send]]:
+        splitter = state.splitter
+        sends = list(sends)
+        for packet in packets:
+            splitter, more = self.splitter.on_packet(splitter, packet, (packet.headers,))
+            sends += more
+        return EntryState(root, splitter), sends
+
+
+@attrs.frozen(cache_hash=True)
+class SinkState:
+    """What has left the chain, in order of leaving."""
+
+    queue: QueueState = QueueState()
+    outputs: tuple[Output, ...] = ()
+    alerts: tuple[Alert, ...] = ()
+
+
+@attrs.frozen
+class Sink:
+    """Where packets and alerts leave. It holds back for order, but suppresses nothing."""
+
+    queue: Queue
+    initial: SinkState = SinkState()
+
+    def offers(self, state: SinkState) -> list[Any]:
+        """The sink has no timers."""
+        return []
+
+    def step(self, state: SinkState, event: Any) -> tuple[SinkState, list[Send]]:
+        """Take one event."""
+        match event:
+            case Received(_, Alert() as alert):
+                return attrs.evolve(state, alerts=(*state.alerts, alert)), []
+            case Received(source, Output() | Passed() as item):
+                queue, items = self.queue.on_item(state.queue, (source, item))
+                outputs = (*state.outputs, *(message for _, message in items))
+                return attrs.evolve(state, queue=queue, outputs=outputs), []
+        raise KeyError(f"sink: unexpected {event!r}")

@@ -1,0 +1,166 @@
+"""Operations that an NF offloads to the store (Table 2, STORE-3), and the NF's own interface.
+
+An operation is a frozen value with one pure method ``apply(value) -> (new value, result)``.
+The store applies it to a shared object; the instance applies the very same value to its
+cached copy of a per-flow object (CACHE-2). A developer adds an operation by writing another
+such class (custom operations, STORE-3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, ClassVar, Protocol
+
+import attrs
+
+
+@attrs.frozen
+class OperationFailed:
+    """Result of an operation that could not be applied; the value stays untouched (STORE-7)."""
+
+    reason: str
+
+
+class Operation(Protocol):
+    """What the store and the caches know of an operation."""
+
+    reads_only: ClassVar[bool]
+
+    def apply(self, value: Any) -> tuple[Any, Any]:
+        """Give (new value, result). Never raises; a failure is an ``OperationFailed`` result."""
+
+
+def failed(value: Any, reason: str) -> tuple[Any, OperationFailed]:
+    """Leave ``value`` as it is and report ``reason`` (STORE-7)."""
+    return value, OperationFailed(reason)
+
+
+@attrs.frozen
+class Get:
+    """Read the value."""
+
+    reads_only: ClassVar[bool] = True
+
+    def apply(self, value: Any) -> tuple[Any, Any]:
+        return value, value
+
+
+@attrs.frozen
+class Put:
+    """Set the value; the result is the new value."""
+
+    reads_only: ClassVar[bool] = False
+    new: Any
+
+    def apply(self, value: Any) -> tuple[Any, Any]:
+        return self.new, self.new
+
+
+@attrs.frozen
+class Increment:
+    """Add ``by`` (negative to decrement); the result is the new value."""
+
+    reads_only: ClassVar[bool] = False
+    by: int = 1
+
+    def apply(self, value: Any) -> tuple[Any, Any]:
+        if not isinstance(value, int):
+            return failed(value, f"increment of a {type(value).__name__}")
+        return value + self.by, value + self.by
+
+
+@attrs.frozen
+class Push:
+    """Append ``item`` to a list; the result is the new length."""
+
+    reads_only: ClassVar[bool] = False
+    item: Any
+
+    def apply(self, value: Any) -> tuple[Any, Any]:
+        if not isinstance(value, tuple):
+            return failed(value, f"push to a {type(value).__name__}")
+        return (*value, self.item), len(value) + 1
+
+
+@attrs.frozen
+class Pop:
+    """Take the first item of a list; the result is that item."""
+
+    reads_only: ClassVar[bool] = False
+
+    def apply(self, value: Any) -> tuple[Any, Any]:
+        if not isinstance(value, tuple):
+            return failed(value, f"pop from a {type(value).__name__}")
+        if not value:
+            return failed(value, "pop from an empty list")
+        return value[1:], value[0]
+
+
+@attrs.frozen
+class CompareAndUpdate:
+    """Set ``new`` if the value equals ``expected``; the result tells whether it did."""
+
+    reads_only: ClassVar[bool] = False
+    expected: Any
+    new: Any
+
+    def apply(self, value: Any) -> tuple[Any, Any]:
+        return (self.new, True) if value == self.expected else (value, False)
+
+
+@attrs.frozen
+class StateObject:
+    """Declaration of one state object of a vertex (Table 4)."""
+
+    name: str
+    per_flow: bool
+    """Per-flow objects are keyed by the entry flow and owned by one instance (STORE-2)."""
+    initial: Any = None
+    accesses: int = 1
+    """Most accesses of one such object by one packet: it bounds the update's token (DEL-1)."""
+    ordered: bool = False
+    """True when operations on it do not commute: then COE is with some ideal order."""
+
+
+@attrs.frozen
+class Access:
+    """One access of one state object, as an NF asks for it with ``yield``."""
+
+    object: str
+    operation: Operation
+    key: Any = ()
+    """For a shared object, its key inside the scope; ignored for a per-flow one."""
+    blocking: bool = True
+    """False: the NF does not use the result and goes on at once (STORE-5)."""
+
+
+@attrs.frozen
+class Outcome:
+    """What an NF makes of one packet: headers to send on (none drops it), and alerts."""
+
+    outputs: tuple[Any, ...] = ()
+    alerts: tuple[Any, ...] = ()
+
+
+Process = Generator[Access, Any, Outcome]
+
+
+@attrs.frozen
+class NetworkFunction:
+    """The code of a vertex: a pure generator function and the objects that it uses.
+
+    ``process(headers, flow, clock)`` yields ``Access`` values and is sent their results.
+    It must be a function of its arguments and of those results alone: an instance runs it
+    again from the start whenever a result comes in, and a replay runs it again elsewhere.
+    """
+
+    name: str
+    objects: tuple[StateObject, ...]
+    process: Callable[[Any, Any, int], Process] = attrs.field(eq=False, repr=False)
+
+    def declared(self, name: str) -> StateObject:
+        """Give the declaration of object ``name``; KeyError is a fault of the NF's code."""
+        for declared in self.objects:
+            if declared.name == name:
+                return declared
+        raise KeyError(f"{self.name} uses an undeclared object {name!r}")

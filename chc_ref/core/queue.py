@@ -1,0 +1,121 @@
+"""Queue: the framework's queue before one downstream instance, and before the sink.
+
+Owns what has already been queued (DUP-1), what is held back for downstream order (MOVE-6),
+and what waits until a replay has been taken in (CLONE-2). It dies with its instance; a
+failover's queue begins empty, in recovery. Paper: sections 4.2, 5.1 item 8, 5.3.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from chc_ref.core.messages import Output, Packet, Passed, ReplayEnd
+from chc_ref.core.rules import AMENDED, Rules
+from chc_ref.core.values import Address, Branch, Flow, Map, vertex_of
+
+Item = tuple[Address, Any]
+"""(source, message) as it came off a channel."""
+
+Seen = tuple[int, Branch, tuple[Address | None, int] | None]
+"""(clock, branch, replay): the replay is None for a packet that is to be processed here."""
+
+
+@attrs.frozen(cache_hash=True)
+class QueueState:
+    """What one queue remembers."""
+
+    seen: Map[Seen, bool] = Map()
+    """Every packet let in."""
+    passed: Map[tuple[str, Flow], int] = Map()
+    """Newest epoch whose ``Passed`` mark came, per upstream vertex and flow."""
+    held: tuple[Item, ...] = ()
+    """Packets that came before the mark they must follow."""
+    recovering: bool = False
+    ends: frozenset[tuple[Address, int]] = frozenset()
+    """(source, session) of the replay-end marks so far."""
+    aside: tuple[Item, ...] = ()
+    """What came in recovery and is not part of the replay."""
+    born: int = 0
+    """Newest replay session when this instance was started: older ones may miss a beginning."""
+    valid: int = 0
+    """First session that this instance saw whole; none older may pass through it."""
+
+
+@attrs.frozen
+class Queue:
+    """Queue machine: ``on_item`` gives the items that the instance may now take, in order."""
+
+    owner: Address
+    upstream: tuple[Address, ...]
+    """Every splitter that may send here: an end counts when all of them have sent it."""
+    suppress: bool = True
+    """False for the sink: an end host has no queue of ours (REC-2)."""
+    rules: Rules = AMENDED
+
+    def on_item(self, state: QueueState, item: Item) -> tuple[QueueState, list[Item]]:
+        """Take one item off a channel."""
+        source, message = item
+        if isinstance(message, Packet | ReplayEnd) and message.target == self.owner:
+            if message.session <= state.born:
+                return state, []
+            state = attrs.evolve(state, valid=state.valid or message.session)
+            if state.recovering and isinstance(message, ReplayEnd):
+                return self._replay_end(state, source, message)
+            return self._admit(state, item)
+        if state.recovering:
+            return attrs.evolve(state, aside=(*state.aside, item)), []
+        return self._admit(state, item)
+
+    def _replay_end(
+        self, state: QueueState, source: Address, mark: ReplayEnd
+    ) -> tuple[QueueState, list[Item]]:
+        ends = state.ends | {(source, mark.session)}
+        if any((one, mark.session) not in ends for one in self.upstream):
+            return attrs.evolve(state, ends=ends), []
+        aside = state.aside
+        state = attrs.evolve(state, recovering=False, ends=frozenset(), aside=())
+        taken: list[Item] = [(source, mark)]
+        for item in aside:
+            state, more = self._admit(state, item)
+            taken += more
+        return state, taken
+
+    def _admit(self, state: QueueState, item: Item) -> tuple[QueueState, list[Item]]:
+        source, message = item
+        if isinstance(message, Passed):
+            return self._passed(state, source, message)
+        if isinstance(message, Packet | ReplayEnd) and 0 < message.session < state.valid:
+            return state, []  # we may have been down when it began: a later one is under way
+        if isinstance(message, Packet | Output) and self._holds(state, source, message):
+            return attrs.evolve(state, held=(*state.held, item)), []
+        if isinstance(message, Packet) and self.suppress:
+            # A replayed packet on its way to another instance is no suspicious duplicate
+            # (DUP-3), but one replay sends it once.
+            mine = message.target in (None, self.owner)
+            replay = None if mine else (message.target, message.session)
+            key = (message.clock, message.branch, replay)
+            if self.rules.seen_before(state.seen, key):
+                return state, []
+            state = attrs.evolve(state, seen=state.seen.insert(key, True))
+        return state, [item]
+
+    def _holds(self, state: QueueState, source: Address, message: Packet | Output) -> bool:
+        """MOVE-6, and behind a held packet of the same flow order must be kept too."""
+        passed = state.passed.get((vertex_of(source), message.flow), 0)
+        return self.rules.held_back(message.after, passed)
+
+    def _passed(
+        self, state: QueueState, source: Address, mark: Passed
+    ) -> tuple[QueueState, list[Item]]:
+        key = (vertex_of(source), mark.flow)
+        if state.passed.get(key, 0) >= mark.epoch:
+            return state, []
+        held = state.held
+        state = attrs.evolve(state, passed=state.passed.insert(key, mark.epoch), held=())
+        taken: list[Item] = []
+        for item in held:  # what must still wait is held again, in its old order
+            state, more = self._admit(state, item)
+            taken += more
+        return state, taken

@@ -1,0 +1,88 @@
+"""The rules that a protocol variant may change, one named function each.
+
+A machine is given one ``Rules`` value. ``AMENDED`` is what we hold to be right; a variant is
+``attrs.evolve(AMENDED, name=..., one_rule=...)``. Nothing else in the core knows of variants.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from chc_ref.core.values import Map, UpdateId
+
+
+def recorded(records: Map[UpdateId, object], update: UpdateId) -> bool:
+    """DUP-2: an access is a repeat when this very access is on record."""
+    return update in records
+
+
+def seen_before(seen: Map[Any, bool], key: Any) -> bool:
+    """DUP-1: a packet is a repeat when its (clock, branch, replay) was queued before."""
+    return key in seen
+
+
+def add_token(vector: int, token: int) -> int:
+    """DEL-1 amended: tokens are single bits, so the vector is a set and nothing cancels."""
+    return vector | token
+
+
+def settled(vector: int, signals: int) -> bool:
+    """DEL-3 amended: every update that the packet induced has been committed."""
+    return vector & ~signals == 0
+
+
+def leaves(first: bool) -> bool:
+    """REC-2 amended: the output leaves only for the first delete of its branch.
+
+    A packet may be replayed before its delete arrives, and then be processed once more by
+    another instance than the first time.
+    """
+    return first
+
+
+def next_count(persisted: int, every: int) -> int:
+    """ROOT-5: a recovered root continues ``every`` above the last persisted count."""
+    return persisted + every
+
+
+def marks_last(epoch: int) -> bool:
+    """MOVE-1: the splitter tells the old instance that a flow has moved away."""
+    return epoch > 0
+
+
+def waits_for_owner(asked: int, current: int) -> bool:
+    """MOVE-3: a request from a later epoch waits until the earlier tenures are over."""
+    return asked > current
+
+
+def held_back(after: int, passed: int) -> bool:
+    """MOVE-6: output of the new instance waits for the old instance's mark."""
+    return after > passed
+
+
+def flushes_before_release(pending: int) -> bool:
+    """MOVE-2: cached operations are flushed before the instance's ID leaves the object."""
+    return pending > 0
+
+
+@attrs.frozen
+class Rules:
+    """One protocol: a name and a choice for each rule that can be varied."""
+
+    name: str = "amended"
+    recorded: Callable[[Map[UpdateId, object], UpdateId], bool] = recorded
+    seen_before: Callable[[Map[Any, bool], Any], bool] = seen_before
+    add_token: Callable[[int, int], int] = add_token
+    settled: Callable[[int, int], bool] = settled
+    leaves: Callable[[bool], bool] = leaves
+    next_count: Callable[[int, int], int] = next_count
+    marks_last: Callable[[int], bool] = marks_last
+    waits_for_owner: Callable[[int, int], bool] = waits_for_owner
+    held_back: Callable[[int, int], bool] = held_back
+    flushes_before_release: Callable[[int], bool] = flushes_before_release
+
+
+AMENDED = Rules()

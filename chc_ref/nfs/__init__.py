@@ -1,0 +1,1 @@
+"""Network functions: the four of Table 4, and tiny ones for models."""

@@ -1,0 +1,1 @@
+"""Captures through a simulated chain, beside the ideal one."""

@@ -1,0 +1,1 @@
+"""What correct means: the ideal chain and the requirements as predicates."""

@@ -1,0 +1,1 @@
+"""The components composed with channels and an environment into one transition system."""

@@ -1,0 +1,1 @@
+"""Protocol variants: small, named changes of rules."""

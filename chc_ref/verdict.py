@@ -1,0 +1,62 @@
+"""Verdicts and reports: the same three answers from every engine (HOLDS is never a guess)."""
+
+from __future__ import annotations
+
+import enum
+from typing import Any
+
+import attrs
+
+from chc_ref import __version__
+
+
+class Verdict(enum.Enum):
+    """What a check says. A bound, a time limit or a solver's "unknown" is INCONCLUSIVE."""
+
+    HOLDS = "holds"
+    VIOLATED = "violated"
+    INCONCLUSIVE = "inconclusive"
+
+    @property
+    def exit_code(self) -> int:
+        """Exit code of a command that ends with this verdict; 2 is left to usage errors."""
+        return {Verdict.HOLDS: 0, Verdict.VIOLATED: 1, Verdict.INCONCLUSIVE: 3}[self]
+
+
+@attrs.frozen
+class Report:
+    """Outcome of one check by one engine."""
+
+    engine: str
+    model: str
+    verdict: Verdict
+    rules: str = "amended"
+    states: int | None = None
+    """Distinct states; None for an engine that has none (Z3)."""
+    transitions: int | None = None
+    depth: int | None = None
+    seconds: float = 0.0
+    bounds: str = ""
+    violated: str = ""
+    """Name of the violated property, or why the check is inconclusive."""
+    trace: tuple[str, ...] = ()
+    """Counterexample, one line a step."""
+    witnesses: tuple[tuple[str, bool], ...] = ()
+    """(name, reached) of every ``sometimes`` property."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the report as plain data."""
+        data = attrs.asdict(self)
+        data["verdict"] = self.verdict.value
+        data["version"] = __version__
+        data["witnesses"] = dict(self.witnesses)
+        return data
+
+
+def worst(reports: list[Report]) -> Verdict:
+    """Give the verdict of several checks together: violated before inconclusive before holds."""
+    verdicts = {report.verdict for report in reports}
+    for verdict in (Verdict.VIOLATED, Verdict.INCONCLUSIVE):
+        if verdict in verdicts:
+            return verdict
+    return Verdict.HOLDS
