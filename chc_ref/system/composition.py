@@ -9,16 +9,17 @@ What has left for the sink has left: it is on the wire and no crash takes it bac
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from typing import Any
 
 import attrs
 
 from chc_ref.core.chain import Physical
-from chc_ref.core.messages import Received
 from chc_ref.core.node import Node, NodeState
 from chc_ref.core.values import Address
 from chc_ref.errors import ModelError
+from chc_ref.system.simulation import Simulation
 from chc_ref.system.world import Crash, World
 
 WORLD = "world"
@@ -131,32 +132,14 @@ class System:
 
     def step(self, state: State, action: Action) -> State:
         """Carry ``action`` out."""
-        components, channels = list(state.components), list(state.channels)
-        for at, event in self._begin(action, channels):
-            components[at], effects = self.local(at, components[at], event)
-            queue = list(effects)
-            if self.names[at] == WORLD:
-                for effect in queue:
-                    to = self.index[effect.to]
-                    components[to], sends = self.local(to, components[to], effect.event)
-                    self._send(self.names[to], sends, channels)
-            else:
-                self._send(self.names[at], queue, channels)
-        return State(tuple(components), tuple(channels))
-
-    def _begin(self, action: Action, channels: list[tuple[Any, ...]]) -> list[tuple[int, Any]]:
-        """Take from the channels what ``action`` takes; give the local events that follow."""
-        if isinstance(action, Happen):
-            return [(self.index[action.at], action.event)]
-        at = self.channel(action.source, action.to)
-        if isinstance(action, Lose):
-            channels[at] = ()
-            return []
-        message, *rest = channels[at]
-        channels[at] = tuple(rest)
-        return [(self.index[action.to], Received(action.source, message))]
-
-    def _send(self, source: Address, sends: list[Any], channels: list[tuple[Any, ...]]) -> None:
-        for send in sends:
-            at = self.channel(source, send.to)
-            channels[at] = (*channels[at], send.message)
+        run = Simulation(self)
+        run.components = list(state.components)
+        run.channels = [deque(content) for content in state.channels]
+        match action:
+            case Happen(at, event):
+                run.happen(self.index[at], event)
+            case Deliver(source, to):
+                run.deliver(self.channel(source, to))
+            case Lose(source, to):
+                run.lose(self.channel(source, to))
+        return State(tuple(run.components), tuple(tuple(content) for content in run.channels))
