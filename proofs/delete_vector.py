@@ -25,6 +25,9 @@ WORD = z3.BitVecSort(BITS)
 TOKENS = tuple(z3.BitVecVal(1 << bit, BITS) for bit in range(BITS))
 """Every token of the amended rules."""
 
+INSTANCE, OBJECT = z3.BitVecs("instance object", 16)
+NAMES = z3.Concat(INSTANCE, OBJECT)
+"""A token of the paper."""
 VECTOR, SIGNALS, TOKEN = z3.BitVecs("vector signals token", BITS)
 ENDED, DELETED = z3.Bools("ended deleted")
 INDUCED = z3.Array("induced", WORD, z3.BoolSort())
@@ -118,7 +121,7 @@ def delete_vector() -> Proof:
             Invariant("final", "No update is induced after the packet's end.", final),
         ),
         choices=(TOKEN,),
-        assumes="at most 32 updates by one packet",
+        assumes="at most 32 updates by one packet, each with a bit of its own",
     )
 
 
@@ -130,13 +133,14 @@ def _paper(name: str, may_induce: Any) -> Proof:
     state = (VECTOR, SIGNALS, OPEN, PENDING, ENDED, DELETED)
     yes = z3.BoolVal(True)
     # No identifier is zero: a zero token would leave no trace at all.
-    named = z3.And(z3.Extract(31, 16, TOKEN) != 0, z3.Extract(15, 0, TOKEN) != 0)
+    named = z3.And(INSTANCE != 0, OBJECT != 0)
+    uncommitted = z3.And(OPEN[NAMES] > 0, PENDING > 0)
 
     def count(change: int) -> dict[Any, Any]:
-        return {OPEN: z3.Store(OPEN, TOKEN, OPEN[TOKEN] + change), PENDING: PENDING + change}
+        return {OPEN: z3.Store(OPEN, NAMES, OPEN[NAMES] + change), PENDING: PENDING + change}
 
-    induced = {VECTOR: PAPER.add_token(VECTOR, TOKEN), **count(1)}
-    signalled = {SIGNALS: PAPER.add_token(SIGNALS, TOKEN), **count(-1)}
+    induced = {VECTOR: PAPER.add_token(VECTOR, NAMES), **count(1)}
+    signalled = {SIGNALS: PAPER.add_token(SIGNALS, NAMES), **count(-1)}
     settled = z3.And(ENDED, PAPER.settled(VECTOR, SIGNALS))
     done = z3.Implies(DELETED, PENDING == 0)
     return Proof(
@@ -153,13 +157,19 @@ def _paper(name: str, may_induce: Any) -> Proof:
         ),
         transitions={
             "induce": update(state, z3.And(named, z3.Not(ENDED), may_induce), induced),
-            "signal": update(state, OPEN[TOKEN] > 0, signalled),
+            "signal": update(state, uncommitted, signalled),
             "end": update(state, z3.Not(ENDED), {ENDED: yes}),
             "delete": update(state, settled, {DELETED: yes}),
         },
         goals=(Invariant("safe", "DEL-3: a deleted packet has no update left.", done),),
-        strengthening=(Invariant("count", "No signal without an update.", PENDING >= 0),),
-        choices=(TOKEN,),
+        strengthening=(
+            Invariant(
+                "final",
+                "No update is induced after the packet's end.",
+                z3.Implies(DELETED, ENDED),
+            ),
+        ),
+        choices=(INSTANCE, OBJECT),
         replay=replay_tokens,
         expect="violated",
         rules=PAPER.name,
@@ -174,8 +184,8 @@ def delete_vector_xor() -> Proof:
 
 @proof
 def delete_vector_xor_distinct() -> Proof:
-    """Exclusive or fails even if no update shares its identifiers with another one's."""
-    return _paper("delete_vector_xor_distinct", OPEN[TOKEN] == 0)
+    """Exclusive or fails even if no two open updates have the same identifiers."""
+    return _paper("delete_vector_xor_distinct", OPEN[NAMES] == 0)
 
 
 def replay_tokens(steps: tuple[Step, ...]) -> Replayed:
@@ -188,16 +198,15 @@ def replay_tokens(steps: tuple[Step, ...]) -> Replayed:
         The vectors; ``shows`` when the root has deleted the packet, an update being open.
 
     """
-    tokens = [step.values["token"] for step in steps if step.transition == "induce"]
-    signals = [step.values["token"] for step in steps if step.transition == "signal"]
+    tokens, signals = _tokens(steps, "induce"), _tokens(steps, "signal")
     root = Root(rules=PAPER)
     state, packets, _ = root.on_arrival(RootState(), Arrive("flow", ()))
     clock, vector = packets[0].clock, 0
     for token in tokens:
         vector = PAPER.add_token(vector, token)
     for token in signals:
-        state = root.on_committed(state, Committed(clock, token))
-    state, _ = root.on_delete(state, Delete(clock, (), Fraction(1), vector))
+        state = root.on_committed(state, Committed(clock, (), token))
+    state, _ = root.on_delete(state, Delete(clock, (), Fraction(1), (((), vector),)))
     deleted, still_open = clock not in state.log, len(tokens) - len(signals)
     names = ", ".join(f"instance {token >> 16} object {token & 0xFFFF}" for token in tokens)
     lines = (
@@ -206,3 +215,9 @@ def replay_tokens(steps: tuple[Step, ...]) -> Replayed:
         f"the root has {'deleted' if deleted else 'kept'} the packet",
     )
     return Replayed(lines, deleted and still_open > 0)
+
+
+def _tokens(steps: tuple[Step, ...], transition: str) -> list[int]:
+    """List the tokens that the steps of one kind chose."""
+    chosen = [step.values for step in steps if step.transition == transition]
+    return [values["instance"] << 16 | values["object"] for values in chosen]

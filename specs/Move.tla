@@ -493,10 +493,10 @@ NeverHeld == \A f \in Flows, e \in Epochs : held[f][e] = <<>>
 \* A tenure without packets ends before the one before it has ended.
 NeverReleasedEarly == \A f \in Flows : \A r \in parked[f] : r.type = "acquire"
 
-\* A flow has come back to an instance, which goes on with what the other one did.
+\* A flow has come back to the instance that it left first, and goes on from a value.
 NeverCameBack ==
-    \A i \in Instances, f \in Flows :
-        ~(i = Home[f] /\ owned[i][f].epoch >= 2 /\ Len(owned[i][f].value) = 3)
+    \A f \in Flows :
+        LET home == owned[Home[f]][f] IN ~(home.epoch >= 2 /\ Len(home.value) >= 2)
 
 \* The mark "last" waits behind packets that wait for the flow themselves.
 NeverMarkedWaiting ==

@@ -373,7 +373,8 @@ class Instance:
             effects.append(Emit(attrs.evolve(packet, after=packet.epoch), outcome.outputs))
             effects += self._alerts(packet, outcome)
         else:
-            delete = Delete(packet.clock, packet.branch, packet.share, packet.vector)
+            vectors = (*packet.earlier, (packet.branch, packet.vector))
+            delete = Delete(packet.clock, packet.branch, packet.share, vectors)
             effects.append(Send("root", delete))
             if outcome.outputs or outcome.alerts:
                 work = attrs.evolve(work, wait=Wait.DELETE, leaving=outcome)

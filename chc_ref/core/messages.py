@@ -31,7 +31,10 @@ class Packet:
     share: Fraction = Fraction(1)
     """This copy's share of the input packet; the shares that end add up to 1 (ROOT-3)."""
     vector: int = 0
-    """Tokens of the updates that this copy induced so far (DEL-1)."""
+    """Tokens of the updates that this copy induced since it branched off (DEL-1)."""
+    earlier: tuple[tuple[Branch, int], ...] = ()
+    """(branch, vector) of what it came from. Kept apart: two copies of a packet may pass one
+    vertex, and the commit of one's update says nothing of the other's (findings)."""
     epoch: int = 0
     """How often the flow had moved at the receiving vertex; > 0 is the mark "first" (MOVE-1)."""
     after: int = 0
@@ -167,7 +170,8 @@ class Delete:
     clock: int
     branch: Branch
     share: Fraction
-    vector: int
+    vectors: tuple[tuple[Branch, int], ...]
+    """(branch, vector) of this branch and of those it came from."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -185,6 +189,7 @@ class Committed:
     """The store committed an update of this clock (DEL-2)."""
 
     clock: int
+    branch: Branch
     token: int
 
 

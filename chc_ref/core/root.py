@@ -26,6 +26,7 @@ from chc_ref.core.messages import (
 )
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import Address, Branch, Map, clock_of
+from chc_ref.errors import UsageError
 
 
 @attrs.frozen(cache_hash=True)
@@ -35,8 +36,10 @@ class Entry:
     packet: Packet
     share: Fraction = Fraction(0)
     """Sum of the shares that have ended; 1 when no copy is left in the chain."""
-    vector: int = 0
-    signals: int = 0
+    vectors: Map[Branch, int] = Map()
+    """Tokens of the induced updates, by the branch that induced them (DEL-1)."""
+    signals: Map[Branch, int] = Map()
+    """Tokens of the committed ones (DEL-2)."""
     ended: frozenset[Branch] = frozenset()
 
 
@@ -68,7 +71,14 @@ class Root:
     rules: Rules = AMENDED
 
     def recovered(self, persisted: int) -> RootState:
-        """Give the state of a root that takes over from the last persisted count (ROOT-5)."""
+        """Give the state of a root that takes over from the last persisted count (ROOT-5).
+
+        Raises:
+            UsageError: this root persists no clock, so none can be recovered.
+
+        """
+        if self.persist_every < 1:
+            raise UsageError("a root that persists no clock (persist_every = 0) cannot recover")
         count = self.rules.next_count(persisted, self.persist_every)
         return RootState(count=count - 1, persisted=persisted)
 
@@ -99,7 +109,7 @@ class Root:
             entry = attrs.evolve(
                 entry,
                 share=entry.share + delete.share,
-                vector=self._merge(entry.vector, delete.vector),
+                vectors=entry.vectors.update(dict(delete.vectors)),
                 ended=entry.ended | {delete.branch},
             )
             state = self._update(state, delete.clock, entry)
@@ -110,7 +120,8 @@ class Root:
         entry = state.log.get(signal.clock)
         if entry is None:
             return state
-        signals = self._merge(entry.signals, signal.token)
+        before = entry.signals.get(signal.branch, 0)
+        signals = entry.signals.insert(signal.branch, self.rules.add_token(before, signal.token))
         return self._update(state, signal.clock, attrs.evolve(entry, signals=signals))
 
     def replay(self, state: RootState, request: Replay) -> tuple[list[Packet], ReplayEnd]:
@@ -121,12 +132,12 @@ class Root:
         ]
         return packets, ReplayEnd(request.target, request.session)
 
-    def _merge(self, vector: int, token: int) -> int:
-        return self.rules.add_token(vector, token)
-
     def _update(self, state: RootState, clock: int, entry: Entry) -> RootState:
         """Drop the entry if all copies have ended and all updates are committed (DEL-3)."""
-        done = entry.share == 1 and self.rules.settled(entry.vector, entry.signals)
+        done = entry.share == 1 and all(
+            self.rules.settled(vector, entry.signals.get(branch, 0))
+            for branch, vector in entry.vectors.items()
+        )
         log = state.log.discard(clock) if done else state.log.insert(clock, entry)
         return attrs.evolve(state, log=log)
 

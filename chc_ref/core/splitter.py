@@ -82,6 +82,8 @@ class Splitter:
                     copy,
                     branch=(*packet.branch, index),
                     share=packet.share * Fraction(1, fan_out),
+                    vector=0,
+                    earlier=(*packet.earlier, (packet.branch, packet.vector)),
                 )
             state, sent = self._route(state, edge, copy)
             effects += sent

@@ -108,7 +108,9 @@ class Store:
             state = attrs.evolve(state, versions=state.versions.insert(key, versions))
         effects = self._answer(source, request, result, True)
         if not request.operation.reads_only:
-            effects.append(Send(self.root, Committed(request.id.clock, request.token)))
+            effects.append(
+                Send(self.root, Committed(request.id.clock, request.id.branch, request.token))
+            )
         return state, effects
 
     def _answer(self, to: Address, request: Apply, result: Any, known: bool) -> list[Send]:

@@ -33,13 +33,15 @@ from chc_ref.net.node import (
     load_chain,
     load_codec,
 )
-from chc_ref.net.wire import Codec
 from chc_ref.nfs.tiny import COUNTER
 
 PAUSE_S = 0.005
 """Seconds between two questions when there is nothing to do but to wait."""
 GRACE_S = 2.0
 """Seconds that a process has to end after its standard input was closed."""
+
+Crashes = tuple[tuple[int, Address], ...]
+"""(number of packets sent before, instance to kill)."""
 
 
 def counter_chain() -> Chain:
@@ -67,7 +69,7 @@ class DemoResult:
     """Why it was not finished; the other fields say nothing then."""
 
 
-class _OutOfTime(Exception):
+class _OutOfTimeError(Exception):
     """The time limit has passed."""
 
 
@@ -157,9 +159,12 @@ class Cluster:
 
     def _tell(self, address: Address) -> None:
         stdin = self.processes[address].stdin
-        if stdin is not None:
-            stdin.write(json.dumps(self.ports).encode() + b"\n")
-            stdin.flush()
+        try:
+            if stdin is not None:
+                stdin.write(json.dumps(self.ports).encode() + b"\n")
+                stdin.flush()
+        except BrokenPipeError:
+            raise ToolError(f"the process of {address} did not start") from None
 
     def _reap(self, process: subprocess.Popen[bytes]) -> None:
         process.wait()
@@ -188,9 +193,17 @@ class Questioner:
 class Demo:
     """One run: its cluster, the manager, the environment, and the time that is left."""
 
-    def __init__(self, cluster: Cluster, manager: Host, world: Questioner, limit_s: float) -> None:
+    def __init__(self, cluster: Cluster, manager: Host, world: Questioner) -> None:
         self.cluster, self.manager, self.world = cluster, manager, world
         self.loop = Loop((manager, world))
+        self.end = 0.0
+
+    def start(self, limit_s: float) -> None:
+        """Start the cluster; its time begins when all of it runs."""
+        ends = {WORLD: self.world.endpoint, "manager": self.manager.endpoint}
+        self.cluster.start({name: endpoint.port for name, endpoint in ends.items()})
+        for endpoint in ends.values():
+            endpoint.ports.update(self.cluster.ports)
         self.end = time.monotonic() + limit_s
 
     def ask(self, to: Address, view: str) -> tuple[Any, ...]:
@@ -202,7 +215,7 @@ class Demo:
             self._wait(self.end)
             page = self.world.answer
             if page is None:
-                raise _OutOfTime(f"no answer from {to}")
+                raise _OutOfTimeError(f"no answer from {to}")
             items += page.items
             if len(items) >= page.total or not page.items:
                 return tuple(items)
@@ -210,7 +223,7 @@ class Demo:
     def pause(self) -> None:
         """Let a moment go by."""
         if time.monotonic() > self.end:
-            raise _OutOfTime("the chain was still at work")
+            raise _OutOfTimeError("the chain was still at work")
         self.world.answer = None
         self._wait(time.monotonic() + PAUSE_S)
 
@@ -255,7 +268,7 @@ def run_demo(
     chain: str = "chc_ref.net.demo:counter_chain",
     *,
     classes: str = "",
-    crashes: tuple[tuple[int, Address], ...] | None = None,
+    crashes: Crashes | None = None,
     in_flight: int = 16,
     limit_s: float = 30.0,
 ) -> DemoResult:
@@ -266,8 +279,7 @@ def run_demo(
         chain: ``module:attribute`` of a function that gives the chain; each process calls it.
         classes: ``module:attribute`` of a tuple of the attrs classes and enumerations that
             travel in headers, flows, values and operations of the chain; "" for none.
-        crashes: (number of packets sent before, instance to kill), by number. By default the
-            first instance, after half of the packets.
+        crashes: by default the first instance, after half of the packets.
         in_flight: most packets in the root's log.
         limit_s: seconds after which the run is inconclusive.
 
@@ -282,46 +294,39 @@ def run_demo(
     begin = time.monotonic()
     physical = compile_chain(load_chain(chain))
     codec = load_codec(classes)
-    if crashes is None:
-        crashes = ((len(packets) // 2, next(iter(physical.instances.values()))[0]),)
-    known = [address for of in physical.instances.values() for address in of]
-    if unknown := [address for _, address in crashes if address not in known]:
-        raise UsageError(f"the chain has no instance {unknown[0]!r}")
+    schedule = _schedule(physical, len(packets), crashes)
     cluster = Cluster(physical, chain, classes, limit_s + GRACE_S)
+    manager, world = (Endpoint(Transport(name, 1), codec) for name in ("manager", WORLD))
+    demo = Demo(cluster, Host(physical.components["manager"], manager), Questioner(world))
+    result = DemoResult({}, (), (), len(packets), 0, (), 0.0)
     try:
-        demo = _begin(cluster, physical, codec, limit_s)
         with demo.loop:
-            reason = ""
-            try:
-                _play(demo, packets, crashes, in_flight)
-                return _collect(demo, len(packets), crashes, begin)
-            except _OutOfTime as late:
-                reason = str(late)
+            demo.start(limit_s)
+            _play(demo, packets, schedule, in_flight)
+            result = _collect(demo, result)
+    except _OutOfTimeError as late:
+        result = attrs.evolve(result, inconclusive=str(late))
     finally:
         cluster.close()
-    killed = tuple(address for _, address in crashes if cluster.incarnations[address] > 1)
-    return DemoResult({}, (), (), len(packets), 0, killed, time.monotonic() - begin, reason)
+    crashed = tuple(address for _, address in schedule if cluster.incarnations[address] > 1)
+    return attrs.evolve(result, crashed=crashed, seconds=time.monotonic() - begin)
 
 
-def _begin(cluster: Cluster, physical: Physical, codec: Codec, limit_s: float) -> Demo:
-    """Start the processes and the parent's two endpoints."""
-    own = {name: Endpoint(Transport(name, 1), codec) for name in ("manager", WORLD)}
-    cluster.start({name: endpoint.port for name, endpoint in own.items()})
-    for endpoint in own.values():
-        endpoint.ports.update(cluster.ports)
-    manager = Host(physical.components["manager"], own["manager"])
-    return Demo(cluster, manager, Questioner(own[WORLD]), limit_s)
+def _schedule(physical: Physical, packets: int, crashes: Crashes | None) -> Crashes:
+    """Give the crashes in order, or the default one."""
+    instances = [address for of in physical.instances.values() for address in of]
+    if crashes is None:
+        return ((packets // 2, instances[0]),)
+    for _, address in crashes:
+        if address not in instances:
+            raise UsageError(f"the chain has no instance {address!r}")
+    return tuple(sorted(crashes))
 
 
-def _play(
-    demo: Demo,
-    packets: tuple[Arrive, ...],
-    crashes: tuple[tuple[int, Address], ...],
-    in_flight: int,
-) -> None:
+def _play(demo: Demo, packets: tuple[Arrive, ...], schedule: Crashes, in_flight: int) -> None:
     """Feed the packets, with the crashes between them."""
     sent = 0
-    for after, address in crashes:
+    for after, address in schedule:
         demo.feed(packets[sent:after], in_flight)
         sent = max(sent, after)
         demo.crash(address)
@@ -329,15 +334,12 @@ def _play(
     demo.settle()
 
 
-def _collect(
-    demo: Demo, packets: int, crashes: tuple[tuple[int, Address], ...], begin: float
-) -> DemoResult:
-    return DemoResult(
-        dict(demo.ask("store", "values")),
-        demo.ask("sink", "outputs"),
-        demo.ask("sink", "alerts"),
-        packets,
-        demo.ask("root", "dropped")[0],
-        tuple(address for _, address in crashes),
-        time.monotonic() - begin,
+def _collect(demo: Demo, result: DemoResult) -> DemoResult:
+    """Ask for everything that came of the run."""
+    return attrs.evolve(
+        result,
+        values=dict(demo.ask("store", "values")),
+        outputs=demo.ask("sink", "outputs"),
+        alerts=demo.ask("sink", "alerts"),
+        dropped=demo.ask("root", "dropped")[0],
     )

@@ -274,7 +274,8 @@ def load(name: str) -> Any:
 
 def load_chain(name: str) -> Chain:
     """Give the chain that the function called ``module:attribute`` gives."""
-    chain = load(name)()
+    function = load(name)
+    chain = function() if callable(function) else function
     if not isinstance(chain, Chain):
         raise UsageError(f"{name} gives a {type(chain).__name__}, not a Chain")
     return chain

@@ -27,7 +27,7 @@ from chc_ref.core import messages as m
 from chc_ref.core import operations as op
 from chc_ref.core.transport import Datagram
 from chc_ref.core.values import Map, ObjectKey, UpdateId
-from chc_ref.errors import UsageError, WireFormatError
+from chc_ref.errors import ChcError, UsageError, WireFormatError
 
 VERSION = "chc1"
 MOST_BYTES = 60_000
@@ -74,9 +74,9 @@ def _check_of(hint: Any) -> Check:
         return _check_of_items(origin, args)
     if isinstance(origin, type):
         hint = origin
-    if not isinstance(hint, type) or getattr(hint, "_is_protocol", False):
+    if hint in (Any, object, collections.abc.Hashable):
         return _anything
-    if hint in (object, collections.abc.Hashable):
+    if not isinstance(hint, type) or getattr(hint, "_is_protocol", False):
         return _anything
     if hint in (int, float):
         kind = (int, float) if hint is float else int
@@ -211,11 +211,14 @@ class Codec:
         if type(value) is tuple:
             return [_TUPLE, *map(self._lower, value)]
         if type(value) is frozenset:  # sorted: equal messages have equal bytes
-            return [_FROZENSET, *sorted(map(self._lower, value), key=msgspec.msgpack.encode)]
+            items = sorted(map(self._lower, value), key=msgspec.msgpack.encode)
+            _check_keys(items, value, UsageError)
+            return [_FROZENSET, *items]
         if type(value) is Fraction:
             return [_FRACTION, self._lower(value.numerator), self._lower(value.denominator)]
         if type(value) is Map:
             pairs = [[self._lower(k), self._lower(v)] for k, v in value.items()]
+            _check_keys([pair[0] for pair in pairs], value, UsageError, alike=True)
             return [_MAP, *sorted(pairs, key=msgspec.msgpack.encode)]
         kind = self.kinds.get(type(value).__name__)
         if kind is None or kind.cls is not type(value):
@@ -237,7 +240,9 @@ class Codec:
             case 0:
                 return tuple(self._lift(item) for item in rest)
             case 1:
-                return frozenset(self._lift(item) for item in rest)
+                items = [self._lift(item) for item in rest]
+                _check_keys(rest, items, WireFormatError)
+                return frozenset(items)
             case 4:
                 return self._lift_map(rest)
         return _lift_number(tag, [self._lift(item) for item in rest])
@@ -245,7 +250,32 @@ class Codec:
     def _lift_map(self, pairs: list[Any]) -> Any:
         if not all(type(pair) is list and len(pair) == 2 for pair in pairs):
             raise WireFormatError("a map of something else than pairs")
-        return Map({self._lift(key): self._lift(value) for key, value in pairs})
+        keys = [self._lift(key) for key, _ in pairs]
+        _check_keys([key for key, _ in pairs], keys, WireFormatError, alike=True)
+        values = [self._lift(value) for _, value in pairs]
+        return Map(dict(zip(keys, values, strict=True)))
+
+
+def _check_keys(
+    plain: list[Any],
+    values: collections.abc.Iterable[Any],
+    error: type[ChcError],
+    alike: bool = False,
+) -> None:
+    """Refuse what a map or a set must not have as keys.
+
+    ``rpds`` panics, which is no ``Exception``, when it compares two keys of one hash and of
+    different classes, such as 0 and "". So the keys of a map are of one class, and no map is
+    compared while we decode: none is inside a key, or inside a set.
+    """
+    if any(map(_has_map, plain)):
+        raise error("a map inside a key or a set cannot travel")
+    if alike and len({type(value) for value in values}) > 1:
+        raise error("a map with keys of several classes cannot travel")
+
+
+def _has_map(plain: Any) -> bool:
+    return type(plain) is list and (plain[:1] == [_MAP] or any(map(_has_map, plain)))
 
 
 def _lift_number(tag: int, values: list[Any]) -> Any:

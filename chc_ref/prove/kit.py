@@ -118,8 +118,13 @@ def update(variables: Sequence[Any], guard: Any, changes: Mapping[Any, Any]) -> 
     Returns:
         Formula over variables, choices and primed variables.
 
+    Raises:
+        UsageError: a change of something that is no variable of the proof.
+
     """
     new = {variable.decl().name(): value for variable, value in changes.items()}
+    if strangers := new.keys() - {variable.decl().name() for variable in variables}:
+        raise UsageError(f"no variables of the proof: {', '.join(sorted(strangers))}")
     kept = [prime(v) == new.get(v.decl().name(), v) for v in variables]
     return z3.And(guard, *kept)
 
@@ -131,7 +136,10 @@ class ProofFunction:
     function: Callable[[], Proof]
 
     def __call__(self) -> Proof:
-        return self.function()
+        made = self.function()
+        if not isinstance(made, Proof):
+            raise TypeError(f"{self.function.__name__} gives no Proof")
+        return made
 
 
 def proof(function: Callable[[], Proof]) -> ProofFunction:
@@ -151,8 +159,11 @@ def load_proofs(path: Path) -> tuple[Proof, ...]:
     """
     path = Path(path)
     try:
-        members = vars(_module(path)).values()
-        found = tuple(member() for member in members if isinstance(member, ProofFunction))
+        module = _module(path)
+        members = [each for each in vars(module).values() if isinstance(each, ProofFunction)]
+        # A proof function imported from another file is that file's proof.
+        own = [each for each in members if each.function.__module__ == module.__name__]
+        found = tuple(each() for each in own)
     except Exception as error:
         raise UsageError(f"{path}: {type(error).__name__}: {error}") from error
     if not found:
@@ -213,7 +224,14 @@ def prove(proof: Proof, timeout_ms: int = 10_000, seed: int = 0) -> Report:
 
 
 def grid(proof: Proof, timeout_ms: int = 10_000, seed: int = 0) -> tuple[Cell, ...]:
-    """Give the verdict of each cell: initiation first, then transition by transition."""
+    """Give the verdict of each cell: initiation first, then transition by transition.
+
+    Args:
+        proof: what to prove.
+        timeout_ms: limit of each question to the solver, > 0.
+        seed: the solver's seed.
+
+    """
     solver = _solver(timeout_ms, seed)
     with _frame(solver):
         solver.add(proof.init)
@@ -230,6 +248,11 @@ def grid(proof: Proof, timeout_ms: int = 10_000, seed: int = 0) -> tuple[Cell, .
 
 def find_run(proof: Proof, timeout_ms: int = 10_000, seed: int = 0) -> tuple[Step, ...]:
     """Look for a shortest run from the start that breaks the first goal.
+
+    Args:
+        proof: whose run.
+        timeout_ms: limit of each question to the solver, > 0.
+        seed: the solver's seed.
 
     Returns:
         The run, its first step being ``init``; empty if there is none of up to
@@ -369,14 +392,11 @@ def _values(model: Any, places: Sequence[Any], names: Sequence[Any] = ()) -> dic
     values = {}
     for place, name in zip(places, names or places, strict=True):
         value = model.eval(place, model_completion=True)
+        plain: Any = " ".join(str(value).split())
         if z3.is_bool(value):
-            plain: Any = z3.is_true(value)
-        else:
-            plain = (
-                value.as_long()
-                if z3.is_bv(value) or z3.is_int(value)
-                else " ".join(str(value).split())
-            )
+            plain = z3.is_true(value)
+        elif z3.is_bv(value) or z3.is_int(value):
+            plain = value.as_long()
         values[name.decl().name()] = plain
     return values
 
@@ -389,7 +409,7 @@ def _copy(term: Any, at: int) -> Any:
 
 
 def _at(proof: Proof, formula: Any, at: int) -> Any:
-    """Give a state formula, or a transition that leads to the state, at position ``at``."""
+    """Give a state formula as one of the state at position ``at``."""
     return z3.substitute(formula, *((v, _copy(v, at)) for v in proof.variables))
 
 

@@ -1,0 +1,375 @@
+"""Explorer: every interleaving of a model, breadth first, on the core's own ``step``.
+
+Component states, messages, channel contents and events are interned to small integers, and a
+composed state is a tuple of them. A local step (component state, event) is computed once and
+remembered; so the core runs far more seldom than the search takes transitions, and the ratio
+is reported. States are compared whole: nothing is hashed away.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+
+from chc_ref.check.model import Model
+from chc_ref.core.messages import Received
+from chc_ref.core.rules import Rules
+from chc_ref.errors import UsageError
+from chc_ref.require.coe import Difference
+from chc_ref.require.predicates import WITNESSES, Requirements
+from chc_ref.system.composition import WORLD, Action, Deliver, Happen, Lose, System
+from chc_ref.system.world import Crash
+from chc_ref.verdict import Report, Verdict
+
+Row = tuple[int, ...]
+"""Ids of the component states, then of the channel contents."""
+
+Step = tuple[int, int, tuple[tuple[int, int], ...]]
+"""Remembered local step: the channel's new content, the new state, (position, message) sent."""
+
+Progress = Callable[[int, int, int], None]
+"""Called with (states, frontier, depth)."""
+
+
+@attrs.frozen
+class Limits:
+    """Bounds of a search; hitting one makes the verdict INCONCLUSIVE."""
+
+    states: int = 5_000_000
+    seconds: float = 600.0
+
+
+@attrs.frozen
+class Found:
+    """Outcome of a search before it is put into words."""
+
+    difference: Difference | None
+    row: Row | None
+    stopped: str
+    """Why the search stopped early, or empty."""
+
+
+class Interner:
+    """Dense ids for values; equal values get one id."""
+
+    def __init__(self) -> None:
+        self.values: list[Any] = []
+        self.ids: dict[Any, int] = {}
+
+    def __call__(self, value: Any) -> int:
+        """Give the id of ``value``."""
+        found = self.ids.get(value)
+        if found is None:
+            found = self.ids[value] = len(self.values)
+            self.values.append(value)
+        return found
+
+
+class Tables:
+    """The model as integers: interned values and remembered local steps."""
+
+    def __init__(self, system: System) -> None:
+        self.system = system
+        self.width = len(system.names)
+        self.states = [Interner() for _ in system.names]
+        self.messages = Interner()
+        self.contents = Interner()
+        self.contents(())
+        self.events = Interner()
+        """(component, event) of everything that happens of itself."""
+        self.local_steps = 0
+        self.ends = [(system.index[source], system.index[to]) for source, to in system.channels]
+        self._deliveries: list[dict[tuple[int, int], Step]] = [{} for _ in system.channels]
+        self._happens: dict[tuple[int, int], Step] = {}
+        self._directs: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
+        self._offers: list[dict[int, tuple[int, ...]]] = [{} for _ in system.names]
+        self._pushes: dict[tuple[int, int], int] = {}
+        self._down: list[dict[int, bool]] = [{} for _ in system.names]
+        self._lossy = [to != "sink" for _, to in system.channels]
+
+    def initial(self) -> Row:
+        """Give the initial state's row."""
+        initial = self.system.initial
+        components = [self.states[at](state) for at, state in enumerate(initial.components)]
+        return (*components, *([0] * len(initial.channels)))
+
+    def successors(self, row: Row) -> list[tuple[int, Row]]:
+        """Give (code, row) of every action of a state, in a fixed order.
+
+        A code below the number of channels delivers, below twice that loses, and the rest
+        are events of ``self.events``.
+        """
+        found: list[tuple[int, Row]] = []
+        width, ends, channels = self.width, self.ends, len(self.ends)
+        for channel, content in enumerate(row[width:]):
+            if content:
+                source, to = ends[channel]
+                step = self._deliveries[channel].get((row[to], content))
+                if step is None:
+                    step = self._delivery(channel, row[to], content)
+                new = list(row)
+                new[width + channel] = step[0]
+                new[to] = step[1]
+                for position, message in step[2]:
+                    new[position] = self._push(new[position], message)
+                found.append((channel, tuple(new)))
+                if self._lossy[channel] and self._is_down(source, row[source]):
+                    new = list(row)
+                    new[width + channel] = 0
+                    found.append((channels + channel, tuple(new)))
+        for at in range(width):
+            offered = self._offers[at].get(row[at])
+            if offered is None:
+                offered = self._offered(at, row[at])
+            for number in offered:
+                happened = self._happened(row, at, number)
+                if happened is not None:
+                    found.append((2 * channels + number, happened))
+        return found
+
+    def quiet(self, row: Row) -> bool:
+        """Tell whether nothing can happen any more, but for crashes."""
+        return not any(row[self.width :]) and all(
+            isinstance(self.events.values[number][1], Crash)
+            for at in range(self.width)
+            for number in self._offered(at, row[at])
+        )
+
+    def action(self, code: int) -> Action:
+        """Give the action that a code stands for."""
+        channels = len(self.ends)
+        if code < channels:
+            return Deliver(*self.system.channels[code])
+        if code < 2 * channels:
+            return Lose(*self.system.channels[code - channels])
+        at, event = self.events.values[code - 2 * channels]
+        return Happen(self.system.names[at], event)
+
+    def view(self, row: Row) -> dict[str, Any]:
+        """Give the component states of a row by address."""
+        return {name: self.states[at].values[row[at]] for at, name in enumerate(self.system.names)}
+
+    def _delivery(self, channel: int, state: int, content: int) -> Step:
+        message, *rest = self.contents.values[content]
+        source = self.system.channels[channel][0]
+        received = Received(source, self.messages.values[message])
+        after, sends = self._local(self.ends[channel][1], state, received)
+        step = (self.contents(tuple(rest)), after, sends)
+        self._deliveries[channel][state, content] = step
+        return step
+
+    def _local(self, at: int, state: int, event: Any) -> tuple[int, tuple[tuple[int, int], ...]]:
+        """Let the core take one local step, and intern what comes out."""
+        self.local_steps += 1
+        after, sends = self.system.local(at, self.states[at].values[state], event)
+        name = self.system.names[at]
+        out = tuple(
+            (self.width + self.system.channel(name, send.to), self.messages(send.message))
+            for send in sends
+        )
+        return self.states[at](after), out
+
+    def _push(self, content: int, message: int) -> int:
+        pushed = self._pushes.get((content, message))
+        if pushed is None:
+            pushed = self.contents((*self.contents.values[content], message))
+            self._pushes[content, message] = pushed
+        return pushed
+
+    def _offered(self, at: int, state: int) -> tuple[int, ...]:
+        offered = self._offers[at].get(state)
+        if offered is None:
+            events = self.system.offers(at, self.states[at].values[state])
+            offered = self._offers[at][state] = tuple(self.events((at, event)) for event in events)
+        return offered
+
+    def _is_down(self, at: int, state: int) -> bool:
+        down = self._down[at].get(state)
+        if down is None:
+            down = not self.system.is_up(at, self.states[at].values[state])
+            self._down[at][state] = down
+        return down
+
+    def _happened(self, row: Row, at: int, number: int) -> Row | None:
+        """Let an event happen, and with the world's what it does at once; None if it cannot."""
+        new = list(row)
+        if self.system.names[at] != WORLD:
+            self._apply(new, at, number)
+            return tuple(new)
+        event = self.events.values[number][1]
+        if isinstance(event, Crash):
+            victim = self.system.index[event.address]
+            if self._is_down(victim, row[victim]):
+                return None
+        step = self._directs.get((row[at], number))
+        if step is None:
+            state, directs = self.system.local(at, self.states[at].values[row[at]], event)
+            numbers = tuple(self.events((self.system.index[d.to], d.event)) for d in directs)
+            step = self._directs[row[at], number] = (self.states[at](state), numbers)
+        new[at] = step[0]
+        for inner in step[1]:
+            self._apply(new, self.events.values[inner][0], inner)
+        return tuple(new)
+
+    def _apply(self, new: list[int], at: int, number: int) -> None:
+        step = self._happens.get((new[at], number))
+        if step is None:
+            after, sends = self._local(at, new[at], self.events.values[number][1])
+            step = self._happens[new[at], number] = (0, after, sends)
+        new[at] = step[1]
+        for position, message in step[2]:
+            new[position] = self._push(new[position], message)
+
+
+class Explorer:
+    """One search of one model. Deterministic: same model, same counts, same counterexample."""
+
+    def __init__(
+        self, model: Model, rules: Rules | None = None, limits: Limits | None = None
+    ) -> None:
+        self.model = model
+        self.rules = rules or model.rules
+        self.limits = limits or Limits()
+        self.system: System = model.system(self.rules)
+        self.tables = Tables(self.system)
+        self.requirements = Requirements.of(model.chain, model.world.arrivals)
+        self.parents: dict[Row, tuple[Row, int] | None] = {}
+        self.transitions = self.depth = 0
+        self._judged: dict[tuple[int, int], Difference | None] = {}
+        for name in model.witnesses:
+            if name not in WITNESSES:
+                known = ", ".join(sorted(WITNESSES))
+                raise UsageError(f"{model.name}: unknown witness {name!r}; known: {known}")
+
+    # ------------------------------------------------------------------ search
+
+    def run(self, progress: Progress | None = None) -> Report:
+        """Search until all is seen, a requirement is violated, or a limit is hit."""
+        started = time.monotonic()
+        found = self._search(started + self.limits.seconds, progress)
+        seconds = time.monotonic() - started
+        reached = self._witnessed()
+        missing = [name for name, shown in reached.items() if not shown]
+        trace: tuple[str, ...] = ()
+        if found.difference is not None and found.row is not None:
+            verdict, violated = Verdict.VIOLATED, str(found.difference)
+            trace = self.describe(self.path(found.row))
+        elif found.stopped:
+            verdict, violated = Verdict.INCONCLUSIVE, found.stopped
+        elif missing:
+            verdict, violated = Verdict.INCONCLUSIVE, f"never reached: {', '.join(missing)}"
+        else:
+            verdict, violated = Verdict.HOLDS, ""
+        return Report(
+            "explorer",
+            self.model.name,
+            verdict,
+            self.rules.name,
+            len(self.parents),
+            self.transitions,
+            self.depth,
+            seconds,
+            self.model.bounds,
+            violated,
+            trace,
+            tuple(reached.items()),
+        )
+
+    def _search(self, deadline: float, progress: Progress | None) -> Found:
+        first = self.tables.initial()
+        parents = self.parents
+        parents[first] = None
+        difference = self._judge(first)
+        if difference is not None:
+            return Found(difference, first, "")
+        frontier, successors = [first], self.tables.successors
+        while frontier:
+            following: list[Row] = []
+            for number, row in enumerate(frontier):
+                found = successors(row)
+                self.transitions += len(found)
+                for code, successor in found:
+                    if successor in parents:
+                        continue
+                    parents[successor] = (row, code)
+                    difference = self._judge(successor)
+                    if difference is not None:
+                        self.depth += 1
+                        return Found(difference, successor, "")
+                    following.append(successor)
+                if number % 256 == 0 and time.monotonic() > deadline:
+                    return Found(None, None, f"time limit of {self.limits.seconds:g} s")
+                if len(parents) > self.limits.states:
+                    return Found(None, None, f"limit of {self.limits.states} states")
+            frontier = following
+            self.depth += bool(frontier)
+            if progress is not None:
+                progress(len(parents), len(frontier), self.depth)
+        return Found(None, None, "")
+
+    # ------------------------------------------------------------------ properties
+
+    def _judge(self, row: Row) -> Difference | None:
+        for local in self.requirements.invariants():
+            at = self.system.index[local.at]
+            key = (at, row[at])
+            if key not in self._judged:
+                self._judged[key] = local.holds(self.tables.states[at].values[row[at]])
+            if self._judged[key] is not None:
+                return self._judged[key]
+        if self.tables.quiet(row):
+            return self.requirements.at_rest(self.tables.view(row))
+        return None
+
+    def _witnessed(self) -> dict[str, bool]:
+        """Tell which witnesses were reached: every local state that occurred was interned."""
+        return {
+            name: any(WITNESSES[name](state) for of in self.tables.states for state in of.values)
+            for name in self.model.witnesses
+        }
+
+    # ------------------------------------------------------------------ counterexamples
+
+    def path(self, row: Row) -> list[Action]:
+        """Give the shortest way to a state."""
+        actions: list[Action] = []
+        step = self.parents[row]
+        while step is not None:
+            row, code = step
+            actions.append(self.tables.action(code))
+            step = self.parents[row]
+        return actions[::-1]
+
+    def describe(self, actions: list[Action]) -> tuple[str, ...]:
+        """Put a way into words, running it through the core's own composition again."""
+        state = self.system.initial
+        lines = []
+        for number, action in enumerate(actions, start=1):
+            lines.append(f"{number:3} {say(self.system, state, action)}")
+            state = self.system.step(state, action)
+        return tuple(lines)
+
+
+def say(system: System, state: Any, action: Action) -> str:
+    """Put one action into words."""
+    if isinstance(action, Happen):
+        return f"{action.at}: {short(action.event)}"
+    content = state.channels[system.channel(action.source, action.to)]
+    if isinstance(action, Lose):
+        return f"{action.source} -> {action.to}: lost: {', '.join(map(short, content))}"
+    return f"{action.source} -> {action.to}: {short(content[0])}"
+
+
+def short(value: Any) -> str:
+    """Print a message or event without the fields that have their default."""
+    if not attrs.has(type(value)):
+        return str(value)
+    fields = []
+    for field in attrs.fields(type(value)):
+        content = getattr(value, field.name)
+        if field.default is attrs.NOTHING or content != field.default:
+            fields.append(f"{field.name}={short(content)}")
+    return f"{type(value).__name__}({', '.join(fields)})" if fields else type(value).__name__

@@ -1,0 +1,128 @@
+"""Suite: every check that a folder holds, whatever its engine, behind one interface.
+
+The command line and the pytest plugin both run these and nothing else, so that they cannot
+disagree on what is checked or on what is expected.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import attrs
+
+from chc_ref.check import model as models
+from chc_ref.check import tlc
+from chc_ref.check.explore import Explorer, Limits
+from chc_ref.core.rules import Rules
+from chc_ref.errors import UsageError
+from chc_ref.verdict import Report, Verdict
+
+Tick = Callable[[str], None]
+"""Called now and then with how far a check is, in words."""
+
+ENGINES = ("explorer", "tlc", "z3")
+MANIFEST = "manifest.toml"
+
+
+@attrs.frozen
+class Check:
+    """One check of one engine."""
+
+    name: str
+    engine: str
+    expect: Verdict
+    violates: str
+    about: str
+    slow: bool
+    run: Callable[[Limits, Tick | None], tuple[Report, bool]] = attrs.field(eq=False, repr=False)
+    """Gives the report and whether it is the expected one; may raise ChcError."""
+
+
+def explorer_check(path: Path, rules: Rules | None = None) -> Check:
+    """Give the check of one model file by the explorer.
+
+    Raises:
+        UsageError: the file is malformed.
+
+    """
+    model = models.load(path)
+
+    def run(limits: Limits, tick: Tick | None) -> tuple[Report, bool]:
+        explorer = Explorer(model, rules, limits)
+        progress = None
+        if tick is not None:
+
+            def progress(states: int, frontier: int, depth: int) -> None:
+                tick(f"{states} states, {frontier} new, depth {depth}")
+
+        report = explorer.run(progress)
+        expected = report.verdict is model.expect and report.violated.startswith(model.violates)
+        return report, expected
+
+    return Check(model.name, "explorer", model.expect, model.violates, model.about, False, run)
+
+
+def tlc_check(instance: tlc.Instance) -> Check:
+    """Give the check of one instance of a TLA+ module by TLC."""
+
+    def run(limits: Limits, tick: Tick | None) -> tuple[Report, bool]:
+        progress = None
+        if tick is not None:
+
+            def progress(at: tlc.Progress) -> None:
+                tick(f"{at.distinct} states, depth {at.depth}")
+
+        return tlc.check_instance(instance, limit_s=limits.seconds, progress=progress)
+
+    return Check(
+        instance.name,
+        "tlc",
+        instance.expect,
+        instance.violated,
+        instance.about,
+        instance.slow,
+        run,
+    )
+
+
+def z3_checks(path: Path) -> tuple[Check, ...]:
+    """Give the checks of one proof file by Z3.
+
+    Raises:
+        UsageError: the file does not import or holds no proof.
+
+    """
+    from chc_ref.prove import kit  # z3 takes a moment to load, and most runs do not need it
+
+    def check(proof: kit.Proof) -> Check:
+        def run(limits: Limits, tick: Tick | None) -> tuple[Report, bool]:
+            report = kit.prove(proof)
+            return report, report.verdict.value == proof.expect
+
+        expect = Verdict(proof.expect)
+        return Check(proof.name, "z3", expect, "", ", ".join(proof.clauses), False, run)
+
+    return tuple(check(proof) for proof in kit.load_proofs(path))
+
+
+def collect(engine: str, models_folder: Path, proofs_folder: Path | None) -> tuple[Check, ...]:
+    """Give every check of one engine.
+
+    Raises:
+        UsageError: a file is malformed, or the engine has nothing to check there.
+
+    """
+    found: list[Check] = []
+    if engine == "explorer":
+        paths = sorted(p for p in models_folder.glob("*.toml") if models.is_model(p))
+        found = [explorer_check(path) for path in paths]
+    elif engine == "tlc":
+        manifest = models_folder / MANIFEST
+        if manifest.is_file():
+            found = [tlc_check(instance) for instance in tlc.load_manifest(manifest)]
+    elif proofs_folder is not None:
+        found = [check for p in sorted(proofs_folder.glob("*.py")) for check in z3_checks(p)]
+    if not found:
+        raise UsageError(f"{models_folder}: nothing to check for engine {engine!r}")
+    return tuple(found)

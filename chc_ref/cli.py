@@ -1,0 +1,297 @@
+"""Command line: ``chc check``, ``chc replay``, ``chc demo``.
+
+Exit codes: 0 holds or equal, 1 violated or different, 2 usage, 3 inconclusive.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import attrs
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from chc_ref import __version__
+from chc_ref.errors import ChcError, UsageError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="Checked reference implementation of CHC.",
+)
+out = Console(highlight=False, soft_wrap=True)
+err = Console(stderr=True, highlight=False, soft_wrap=True)
+
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    if version:
+        out.print(f"chc_ref {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def check(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Models, instances or proofs; all by default.")
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="explorer (the Python core), tlc (TLA+), z3 (proofs), or all.")
+    ] = "explorer",
+    variant: Annotated[
+        str | None, typer.Option(help="Check the models under these rules instead.")
+    ] = None,
+    models: Annotated[Path | None, typer.Option(help="Folder of the models.")] = None,
+    proofs: Annotated[Path | None, typer.Option(help="Folder of the proofs.")] = None,
+    seconds: Annotated[float, typer.Option(min=0.0, help="Time limit of one check.")] = 600.0,
+    states: Annotated[int, typer.Option(min=1, help="Limit of states of one model.")] = 5_000_000,
+    slow: Annotated[bool, typer.Option(help="Run what is marked slow too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Explore every interleaving of the models; run TLC on the specs; prove with Z3.
+
+    Without names every check is held against what its file expects, so a deliberate failure
+    that fails is fine. With names or a variant the verdict itself is the exit code.
+    """
+    from chc_ref.check import suite
+    from chc_ref.check.explore import Limits
+    from chc_ref.verdict import worst
+
+    checks = _select(names or [], engine, variant, models, proofs)
+    checks = [c for c in checks if slow or names or not c.slow]
+    limits = Limits(states, seconds)
+    results: list[tuple[suite.Check, Any, bool]] = []
+    with _progress(as_json, TextColumn("{task.fields[state]}")) as bar:
+        task = bar.add_task("check", total=len(checks), state="")
+        for one in checks:
+            bar.update(task, description=f"{one.engine} {one.name}", state="")
+            report, expected = one.run(limits, lambda state: bar.update(task, state=state))
+            results.append((one, report, expected))
+            bar.advance(task)
+    literal = bool(names or variant)
+    if as_json:
+        entries = [{**r.to_json(), "expected": e, "about": c.about} for c, r, e in results]
+        print(json.dumps({"checks": entries}, default=str))
+    else:
+        _print_checks(results, literal)
+    judged = [report for _, report, expected in results if literal or not expected]
+    code = worst(judged).exit_code if judged else 0
+    if judged and not literal and code == 0:
+        code = 1  # it holds, and its file says that it must not
+    raise typer.Exit(code)
+
+
+def _select(
+    names: list[str], engine: str, variant: str | None, models: Path | None, proofs: Path | None
+) -> list[Any]:
+    """Give the checks that a command line names."""
+    from chc_ref.check import suite
+    from chc_ref.check.model import is_model
+    from chc_ref.places import folder
+    from chc_ref.variants.shipped import SHIPPED
+
+    if engine != "all" and engine not in suite.ENGINES:
+        raise UsageError(f"unknown engine {engine!r}; known: {', '.join(suite.ENGINES)}, all")
+    if variant is not None and variant not in SHIPPED:
+        raise UsageError(f"unknown variant {variant!r}; known: {', '.join(sorted(SHIPPED))}")
+    if variant is not None and engine != "explorer":
+        raise UsageError("--variant changes the Python core's rules: use it with the explorer")
+    rules = SHIPPED[variant].rules if variant else None
+    models_folder = models or folder("models")
+    if not models_folder.is_dir():
+        raise UsageError(f"{models_folder}: no such folder")
+    proofs_folder = proofs or folder("proofs")
+    files = [Path(name) for name in names if name.endswith((".toml", ".py"))]
+    for path in files:
+        if not path.is_file():
+            raise UsageError(f"{path}: no such file")
+    checks: list[Any] = []
+    for path in files:
+        checks += (
+            suite.z3_checks(path) if path.suffix == ".py" else [suite.explorer_check(path, rules)]
+        )
+    plain = [name for name in names if not name.endswith((".toml", ".py"))]
+    if files and not plain:
+        return checks
+    engines = suite.ENGINES if engine == "all" else (engine,)
+    known = [c for e in engines for c in suite.collect(e, models_folder, proofs_folder)]
+    missing = set(plain) - {c.name for c in known}
+    if missing:
+        listed = ", ".join(sorted(c.name for c in known))
+        raise UsageError(f"no check is called {min(missing)!r}; known: {listed}")
+    chosen = [c for c in known if not plain or c.name in plain]
+    if rules is not None:  # a model that names rules of its own tells nothing of others
+        paths = [models_folder / f"{c.name}.toml" for c in chosen if plain or not c.violates]
+        chosen = [suite.explorer_check(path, rules) for path in paths if is_model(path)]
+    return checks + chosen
+
+
+def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("engine", "check", "rules", "verdict"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("states", "depth", "s"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("bounds")
+    for one, report, expected in results:
+        verdict = report.verdict.value
+        if not literal and one.expect.value != "holds" and expected:
+            verdict += " (as expected)"
+        elif not literal and not expected:
+            verdict += " (UNEXPECTED)"
+        table.add_row(
+            report.engine,
+            one.name,
+            report.rules,
+            verdict,
+            "" if report.states is None else str(report.states),
+            "" if report.depth is None else str(report.depth),
+            f"{report.seconds:.1f}",
+            report.bounds,
+        )
+    out.print(table, width=max(out.width, 150) if not out.is_terminal else None)
+    for one, report, expected in results:
+        if report.verdict.value == "inconclusive":
+            out.print(f"\n{one.name}: inconclusive: {report.violated}", markup=False)
+        elif report.verdict.value == "violated" and (literal or not expected):
+            out.print(f"\n{one.name}: {report.violated}", markup=False)
+            for line in report.trace:
+                out.print(line, markup=False)
+
+
+@app.command()
+def replay(
+    capture: Annotated[Path, typer.Argument(help="A pcap or pcapng file.")],
+    move: Annotated[
+        list[str] | None,
+        typer.Option(help="INSTANCE@PACKETS[=SELECT]: move flows to INSTANCE. Repeatable."),
+    ] = None,
+    crash: Annotated[
+        list[str] | None, typer.Option(help="INSTANCE@PACKETS: crash INSTANCE. Repeatable.")
+    ] = None,
+    schedule: Annotated[Path | None, typer.Option(help="Schedule file (TOML).")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the interleaving.")] = None,
+    calm: Annotated[bool, typer.Option(help="No move and no crash at all.")] = False,
+    instances: Annotated[int, typer.Option(min=1, max=64, help="Instances of each vertex.")] = 2,
+    inside: Annotated[
+        list[str] | None, typer.Option(help="Network of inside hosts; inferred by default.")
+    ] = None,
+    pool: Annotated[
+        list[str] | None, typer.Option(help="NETWORK/BITS:PORT that is balanced as one service.")
+    ] = None,
+    variant: Annotated[str, typer.Option(help="Rules of the physical chain.")] = "amended",
+    as_json: Json = False,
+) -> None:
+    """Run a capture through NAT, portscan, load balancer, Trojan detector, and the ideal chain.
+
+    Without --move, --crash, --schedule or --calm one move and one crash are drawn from the seed.
+    """
+    from chc_ref.nfs.load_balancer import Pool
+    from chc_ref.replay import report
+    from chc_ref.replay.capture import load
+    from chc_ref.replay.run import default_chain
+    from chc_ref.replay.run import replay as run
+    from chc_ref.variants.shipped import SHIPPED
+
+    if variant not in SHIPPED:
+        raise UsageError(f"unknown variant {variant!r}; known: {', '.join(sorted(SHIPPED))}")
+    networks = tuple(_network(text) for text in inside or ())
+    chain = default_chain(instances, tuple(Pool.parse(text) for text in pool or ()))
+    with _progress(as_json) as bar:
+        reading = bar.add_task("read", total=None)
+        read = load(capture, networks, lambda count: bar.update(reading, completed=count))
+        bar.update(reading, total=read.read, completed=read.read)
+        plan = _plan(chain, len(read.arrivals), move, crash, schedule, seed, calm)
+        total = len(read.arrivals)
+        task = bar.add_task("replay", total=total)
+        result = run(
+            chain,
+            read.arrivals,
+            plan,
+            SHIPPED[variant].rules,
+            lambda count: bar.update(task, completed=count),
+        )
+    data = report.as_data(capture, read, plan, result, variant)
+    if as_json:
+        print(json.dumps(data))
+    else:
+        report.show(out, data)
+    raise typer.Exit(0 if result.difference is None else 1)
+
+
+def _plan(
+    chain: Any,
+    packets: int,
+    move: list[str] | None,
+    crash: list[str] | None,
+    schedule: Path | None,
+    seed: int | None,
+    calm: bool,
+) -> Any:
+    """Give the schedule that a command line asks for."""
+    from chc_ref.replay.schedule import CrashAt, MoveAt, Schedule, draw, load
+
+    named = bool(move or crash)
+    if sum((named, schedule is not None, calm)) > 1:
+        raise UsageError("give --move and --crash, or --schedule, or --calm: not two of them")
+    known = tuple(f"{v.name}.{n}" for v in chain.vertices for n in range(v.instances))
+    if schedule is not None:
+        plan = load(schedule)
+    elif named or calm:
+        moves = tuple(MoveAt.parse(text) for text in move or ())
+        plan = Schedule(moves, tuple(CrashAt.parse(text) for text in crash or ()))
+    else:
+        plan = draw(known, packets, 1 if seed is None else seed)
+    if seed is not None:
+        plan = attrs.evolve(plan, seed=seed)
+    return plan.checked(known)
+
+
+def _network(text: str) -> ipaddress.IPv4Network:
+    try:
+        return ipaddress.IPv4Network(text)
+    except ValueError as error:
+        raise UsageError(f"--inside {text!r}: {error}") from None
+
+
+def _progress(quiet: bool, *columns: Any) -> Progress:
+    """Give a progress display on standard error; nothing of it is left behind."""
+    shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    return Progress(
+        *shown,
+        TimeElapsedColumn(),
+        *columns,
+        console=err,
+        transient=True,
+        disable=quiet or not err.is_terminal,
+    )
+
+
+def main() -> None:
+    """Run the command line; no traceback reaches a user."""
+    try:
+        app(standalone_mode=False)
+    except ChcError as error:
+        err.print(f"chc: {error}", markup=False)
+        sys.exit(2)
+    except typer.Exit as end:
+        sys.exit(end.exit_code)
+    except typer.Abort:
+        sys.exit(130)
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] not in ("click", "typer"):
+            raise
+        text = error.format_message() if hasattr(error, "format_message") else str(error)
+        err.print(f"chc: {text}", markup=False)
+        sys.exit(2)

@@ -1,0 +1,226 @@
+"""TLC wrapper: reading what TLC prints, saying what is missing, and the mutants of the manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from chc_ref.check.tlc import (
+    Instance,
+    Progress,
+    check,
+    check_instance,
+    load_manifest,
+    parse_output,
+)
+from chc_ref.errors import ToolError, UsageError
+from chc_ref.verdict import Report, Verdict
+
+MANIFEST = Path(__file__).parent.parent / "models" / "manifest.toml"
+INSTANCES = load_manifest(MANIFEST)
+MUTANTS = [instance for instance in INSTANCES if instance.kind == "mutant"]
+
+COUNTER = """---- MODULE Counter ----
+EXTENDS Naturals
+VARIABLES x, y
+Init == x = 0 /\\ y = 0
+Next == x' = x + 1 /\\ y' = y
+Spec == Init /\\ [][Next]_<<x, y>>
+Small == x < 2
+====
+"""
+
+
+SPEC = "SPECIFICATION Spec\n"
+
+
+def message(code: int, severity: int, text: str) -> str:
+    return f"@!@!@STARTMSG {code}:{severity} @!@!@\n{text}\n@!@!@ENDMSG {code} @!@!@\n"
+
+
+VERSION = message(2262, 0, "TLC2 Version 2.15 of Day Month 20?? (rev: d5b5a7f)")
+VIOLATED = (
+    VERSION
+    + message(2110, 1, "Invariant Small is violated.")
+    + message(2121, 1, "The behavior up to this point is:")
+    + message(2217, 4, "1: <Initial predicate>\n/\\ x = 0\n/\\ y = [ a |-> 1,\n  b |-> 2 ]\n")
+    + message(2217, 4, "2: <Next line 5, col 9 to line 5, col 18 of module C>\n/\\ x = 1\n"
+              "/\\ y = [ a |-> 1,\n  b |-> 2 ]\n")
+    + message(2199, 0, "1,004 states generated, 1,003 distinct states found, 2 left.")
+    + message(2194, 0, "The depth of the complete state graph search is 12.")
+)  # fmt: skip
+
+
+def module(folder: Path, text: str, cfg: str = SPEC) -> tuple[Path, Path]:
+    """Write a module and its configuration."""
+    paths = folder / "Counter.tla", folder / "Counter.cfg"
+    paths[0].write_text(text)
+    paths[1].write_text(cfg)
+    return paths
+
+
+def test_violation_is_read() -> None:
+    """A violated invariant is named, with counts, depth and version."""
+    got = parse_output(VIOLATED)
+    assert (got.violated, got.complete, got.version) == ("Small", False, "2.15")
+    assert (got.generated, got.distinct, got.depth) == (1004, 1003, 12)
+
+
+def test_trace_has_one_line_a_step() -> None:
+    """A step is its action and the variables that it changed, on one line."""
+    want = ("Initial predicate: x = 0; y = [ a |-> 1, b |-> 2 ]", "Next: x = 1")
+    assert parse_output(VIOLATED).trace == want
+
+
+def test_endless_stuttering_ends_a_trace() -> None:
+    """A liveness counterexample says how it goes on for ever."""
+    text = message(2116, 1, "Temporal properties were violated.\n")
+    text += message(2217, 4, "1: <Initial predicate>\nx = 0\n")
+    text += message(2218, 4, "2: Stuttering")
+    got = parse_output(text)
+    assert (got.violated, got.trace) == (
+        "a temporal property",
+        ("Initial predicate: x = 0", "Stuttering"),
+    )
+
+
+def test_output_that_breaks_off_gives_last_progress() -> None:
+    """A run that was stopped has the counts that TLC printed last, and no verdict."""
+    line = "Progress(9) at 2020-01-01 00:00:00: {} states generated (1 s/min), {} distinct states "
+    line += "found (1 ds/min), 7 states left on queue."
+    text = VERSION + message(2200, 0, line.format("12", "8")) + line.format("1,300", "900")
+    got = parse_output(text)
+    assert (got.generated, got.distinct, got.depth, got.complete) == (1300, 900, 9, False)
+
+
+def test_failure_without_a_place_is_kept() -> None:
+    """An error that is nobody's module is reported as a failure of the tool, in one line."""
+    got = parse_output(VERSION + message(1001, 1, "Java ran out\nof memory."), "C.cfg")
+    assert (got.fault, got.failure) == ("", "Java ran out of memory.")
+
+
+@pytest.mark.parametrize("variable", ["CHC_JAVA", "CHC_TLA2TOOLS"])
+def test_missing_tool_is_one_line(
+    variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A Java or jar that is not there gives one line that names both variables."""
+    monkeypatch.setenv(variable, str(tmp_path / "nothing"))
+    with pytest.raises(ToolError, match=r"CHC_JAVA.*CHC_TLA2TOOLS") as caught:
+        check(*module(tmp_path, COUNTER))
+    assert variable in str(caught.value).split(";")[0]
+    assert "\n" not in str(caught.value)
+
+
+def test_nothing_installed_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without any Java at all the same line tells how to name one."""
+    monkeypatch.delenv("CHC_JAVA", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr("chc_ref.check.tlc.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ToolError, match=r"^no Java found for TLC; set CHC_JAVA and CHC_TLA2TOOLS"):
+        check(*module(tmp_path, COUNTER))
+
+
+@pytest.mark.parametrize(
+    ("text", "cfg", "want"),
+    [
+        (COUNTER.replace("x + 1", "= x"), SPEC, r"^Counter\.tla:5: .*Encounter"),
+        (COUNTER.replace("x + 1", "z + 1"), SPEC, r"^Counter\.tla:5: .*`z'"),
+        (COUNTER.replace("x + 1", "x.a"), SPEC, r"^Counter\.tla:5: .*field"),
+        (COUNTER, "SPECIFICATION Spec\nCONSTANT\n N N\n", r"^Counter\.cfg:3: .*expecting"),
+        (COUNTER, "SPECIFICATION Spec\nINVARIANT Tiny\n", r"^Counter\.cfg: .*Tiny"),
+    ],
+    ids=["syntax", "name", "value", "cfg syntax", "cfg name"],
+)
+def test_fault_is_located(text: str, cfg: str, want: str, tmp_path: Path) -> None:
+    """An error in a module or configuration names the file, and the line if TLC does."""
+    with pytest.raises(UsageError, match=want) as caught:
+        check(*module(tmp_path, text, cfg))
+    assert "\n" not in str(caught.value)
+
+
+def test_time_limit_is_inconclusive(tmp_path: Path) -> None:
+    """A run without end is stopped at its time limit, and has no verdict."""
+    report = check(*module(tmp_path, COUNTER), limit_s=0.5)
+    assert (report.verdict, report.violated) == (Verdict.INCONCLUSIVE, "time limit of 0.5 s")
+
+
+def test_complete_run_holds(tmp_path: Path) -> None:
+    """A run that sees every state holds, counts them exactly and leaves no file behind."""
+    seen: list[Progress] = []
+    bounded = COUNTER.replace("x' = x + 1", "x' = (x + 1) % 2")
+    paths = module(tmp_path, bounded, "SPECIFICATION Spec\nINVARIANT Small\n")
+    report = check(*paths, progress=seen.append)
+    assert (report.verdict, report.states, report.transitions, report.depth) == (
+        Verdict.HOLDS,
+        2,
+        3,
+        2,
+    )
+    assert report.engine.startswith("tlc ")
+    assert seen[-1].distinct == 2
+    assert sorted(tmp_path.iterdir()) == sorted(paths)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_mutant_is_violated(mutant: Instance) -> None:
+    """Each rule that is dropped breaks the property that the manifest names."""
+    report, as_expected = check_instance(mutant, limit_s=60)
+    assert (report.verdict, report.violated) == (Verdict.VIOLATED, mutant.violated)
+    assert as_expected
+    assert len(report.trace) > 1
+
+
+def test_unexpected_count_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run with the right verdict and another count than the manifest's is not as expected."""
+    instance = next(one for one in INSTANCES if one.states)
+    report = Report("tlc 2.15", "", instance.expect, states=instance.states, depth=instance.depth)
+    monkeypatch.setattr("chc_ref.check.tlc.check", lambda *_, **__: report)
+    assert check_instance(instance)[1]
+    other = Report("tlc 2.15", "", instance.expect, states=1, depth=instance.depth)
+    monkeypatch.setattr("chc_ref.check.tlc.check", lambda *_, **__: other)
+    assert not check_instance(instance)[1]
+
+
+def test_every_property_can_fail() -> None:
+    """Every property that a protocol instance checks is violated by some mutant."""
+    checked = {
+        name
+        for instance in INSTANCES
+        if instance.kind == "protocol"
+        for line in instance.cfg.read_text().splitlines()
+        if line.startswith(("INVARIANTS", "PROPERTIES"))
+        for name in line.split()[1:]
+    }
+    assert checked
+    assert checked <= {mutant.violated for mutant in MUTANTS}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        ('kind = "mutant"', 'kind = "other"', r"a: .*kind"),
+        ('name = "a"', "name = 1", r"name"),
+        ('about = "b"', 'abut = "b"', r"a: abut: no such key"),
+        ("slow = false", "slow = 3", r"a: .*slow"),
+        ('cfg = "M.cfg"', 'cfg = "N.cfg"', r"a: cfg: there is no N\.cfg"),
+        ('violated = "P"', "", r"a: violated"),
+        ("[[instance]]", "[[other]]", r"instance: missing"),
+        ("slow", "= slow", r"line"),
+    ],
+)
+def test_malformed_manifest_is_refused(old: str, new: str, want: str, tmp_path: Path) -> None:
+    """A malformed manifest is refused with its file and the key at fault."""
+    for name in ("M.tla", "M.cfg"):
+        (tmp_path / name).touch()
+    good = (
+        'specs = "."\n[[instance]]\nname = "a"\nkind = "mutant"\nmodule = "M.tla"\ncfg = "M.cfg"\n'
+        'about = "b"\nclauses = ["MOVE-1"]\nexpect = "violated"\nviolated = "P"\nslow = false\n'
+    )
+    path = tmp_path / "manifest.toml"
+    path.write_text(good)
+    assert load_manifest(path)[0].violated == "P"
+    path.write_text(good.replace(old, new, 1))
+    with pytest.raises(UsageError, match=want) as caught:
+        load_manifest(path)
+    assert str(path) in str(caught.value)

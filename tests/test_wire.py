@@ -1,0 +1,330 @@
+"""Wire format: what is encoded comes back equal and of the same types; nothing else gets in."""
+
+from __future__ import annotations
+
+import collections.abc
+import enum
+import inspect
+import types
+import typing
+from fractions import Fraction
+from typing import Any
+
+import attrs
+import hypothesis.strategies as st
+import msgspec
+import pytest
+from hypothesis import given, settings
+
+from chc_ref.core import messages, operations
+from chc_ref.core.messages import Arrive, Granted, Ready
+from chc_ref.core.transport import Datagram
+from chc_ref.core.values import Map
+from chc_ref.errors import UsageError, WireFormatError
+from chc_ref.net.wire import LOCAL, MESSAGES, MOST_BYTES, PARTS, Codec
+
+
+class Protocol(enum.IntEnum):
+    """An enumeration as a header class may use it."""
+
+    TCP = 6
+    UDP = 17
+
+
+class Flags(enum.IntFlag):
+    """Flags as a header class may use them."""
+
+    SYN = 2
+    ACK = 16
+
+
+@attrs.frozen(cache_hash=True)
+class Headers:
+    """A header class as an NF may declare it."""
+
+    source: str
+    port: int
+    protocol: Protocol = Protocol.TCP
+    flags: Flags = Flags.SYN
+    inner: Headers | None = None
+    payload: bytes = b""
+
+
+@attrs.frozen
+class KeepLargest:
+    """A custom operation (STORE-3)."""
+
+    of: int
+
+    def apply(self, value: Any) -> tuple[Any, Any]:
+        return max(value, self.of), value
+
+
+@attrs.frozen
+class Sorted:
+    """A class that refuses some of its values."""
+
+    items: tuple[int, ...] = attrs.field()
+
+    @items.validator
+    def _check(self, _: Any, value: tuple[int, ...]) -> None:
+        if list(value) != sorted(value):
+            raise LookupError("not sorted")
+
+
+CUSTOM = (Headers, Protocol, Flags, KeepLargest, Sorted)
+CODEC = Codec(CUSTOM)
+
+HEADERS = st.builds(
+    Headers,
+    st.text(max_size=5),
+    st.integers(0, 65535),
+    st.sampled_from(Protocol),
+    st.sampled_from([Flags.SYN, Flags.ACK, Flags.SYN | Flags.ACK]),
+    st.none() | st.builds(Headers, st.text(max_size=2), st.integers()),
+    st.binary(max_size=5),
+)
+LEAVES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(),
+    st.floats(allow_nan=False),
+    st.text(max_size=8),
+    st.binary(max_size=8),
+    st.fractions(),
+    st.builds(KeepLargest, st.integers()),
+    HEADERS,
+)
+KEYS = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3).map(tuple) | st.frozensets(inner, max_size=3),
+    max_leaves=4,
+)
+VALUES: st.SearchStrategy[Any] = st.recursive(
+    KEYS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3).map(tuple),
+        st.dictionaries(st.integers(), inner, max_size=3).map(Map),
+        st.dictionaries(st.lists(KEYS, max_size=2).map(tuple), inner, max_size=3).map(Map),
+    ),
+    max_leaves=8,
+)
+
+
+def strategy_of(hint: Any) -> st.SearchStrategy[Any]:
+    """Give values for a field of this annotation."""
+    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    if hint in (Any, collections.abc.Hashable, operations.Operation):
+        return VALUES
+    if origin in (typing.Union, types.UnionType):
+        return st.one_of([strategy_of(arg) for arg in args])
+    if origin is tuple and args[1:] == (Ellipsis,):
+        return st.lists(strategy_of(args[0]), max_size=3).map(tuple)
+    if origin is tuple:
+        return st.tuples(*(strategy_of(arg) for arg in args))
+    return instances_of(hint) if attrs.has(hint) else st.from_type(hint)
+
+
+def instances_of(cls: type) -> st.SearchStrategy[Any]:
+    hints = typing.get_type_hints(cls)
+    return st.builds(cls, *(strategy_of(hints[field.name]) for field in attrs.fields(cls)))
+
+
+def datagram(*payload: Any) -> Datagram:
+    return Datagram("a.0", "store", 1, 2, 7, 5, payload)
+
+
+def test_the_table_has_every_message() -> None:
+    """A class of ``core.messages`` travels, or is listed as one that does not."""
+    declared = {
+        cls
+        for _, cls in inspect.getmembers(messages, inspect.isclass)
+        if cls.__module__ == messages.__name__
+    }
+    assert declared == {*MESSAGES, *LOCAL}
+    assert not {*MESSAGES} & {*LOCAL}
+
+
+def test_the_table_has_every_operation() -> None:
+    offered = {
+        cls
+        for _, cls in inspect.getmembers(operations, inspect.isclass)
+        if cls.__module__ == operations.__name__ and hasattr(cls, "apply")
+    }
+    assert offered - {operations.Operation} <= {*PARTS}
+
+
+@pytest.mark.parametrize("cls", [*MESSAGES, *PARTS], ids=lambda cls: str(cls.__name__))
+def test_every_message_comes_back(cls: type) -> None:
+    @given(instances_of(cls))
+    @settings(max_examples=10, deadline=None)
+    def comes_back(message: Any) -> None:
+        sent = datagram(message)
+        data = CODEC.encode(sent)
+        got = CODEC.decode(data)
+        assert got == sent
+        assert type(got.payload[0]) is cls
+        assert CODEC.encode(got) == data
+
+    comes_back()
+
+
+@given(VALUES)
+@settings(max_examples=100, deadline=None)
+def test_every_value_comes_back(value: Any) -> None:
+    """Of the same types too: the bytes of 1, 1.0 and True differ, and lists have none."""
+    arrive = Arrive(("f", 1), value)
+    data = CODEC.encode(datagram(arrive))
+    (got,) = CODEC.decode(data).payload
+    assert got == arrive
+    assert hash(got) == hash(arrive)
+    assert CODEC.encode(datagram(got)) == data
+
+
+@given(st.binary(max_size=80))
+@settings(max_examples=200, deadline=None)
+def test_bytes_of_chance_are_refused(data: bytes) -> None:
+    with pytest.raises(WireFormatError):
+        CODEC.decode(data)
+
+
+@given(instances_of(messages.Apply), st.data())
+@settings(max_examples=100, deadline=None)
+def test_a_damaged_datagram_is_refused_or_another_one(message: Any, data: st.DataObject) -> None:
+    """One changed byte may give another valid datagram, but never another exception."""
+    good = CODEC.encode(datagram(message))
+    at = data.draw(st.integers(0, len(good) - 1))
+    cut = data.draw(st.booleans())
+    byte = bytes([data.draw(st.integers(0, 255))])
+    try:
+        CODEC.decode(good[:at] if cut else good[:at] + byte + good[at + 1 :])
+    except WireFormatError:
+        return
+
+
+NAMES = st.sampled_from([cls.__name__ for cls in (*MESSAGES, *PARTS, *CUSTOM)])
+PLAIN: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | st.text(max_size=3) | NAMES,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=6),
+        st.lists(inner, max_size=6).map(lambda items: [0, *items]),
+        st.lists(st.tuples(inner, inner), max_size=3).map(lambda pairs: [4, *pairs]),
+        st.lists(inner, max_size=3).map(lambda items: [1, *items]),
+        st.tuples(NAMES | st.integers(0, 6), inner).map(list),
+        st.tuples(NAMES | st.integers(0, 6), inner, inner).map(list),
+        st.dictionaries(st.text(max_size=3), inner, max_size=2),
+    ),
+    max_leaves=10,
+)
+
+
+@given(st.lists(PLAIN, max_size=3))
+@settings(max_examples=300, deadline=None)
+def test_well_formed_nonsense_is_refused_or_a_datagram(payload: list[Any]) -> None:
+    data = msgspec.msgpack.encode(("chc1", "a", "b", 1, 0, 0, 0, payload))
+    try:
+        hash(CODEC.decode(data))
+    except WireFormatError:
+        return
+
+
+@pytest.mark.parametrize(
+    "payload",
+    [
+        ["Ready", "one"],
+        ["Ready", True],
+        ["Ready"],
+        ["Ready", 1, 2],
+        ["Reddy", 1],
+        ["Delete", 1, [0], 1, 0],
+        ["Delete", 1, [1], [2, 1, 1], 0],
+        ["Delete", 1, [0, "x"], [2, 1, 1], 0],
+        ["Granted", "f", 0, 1, [0, [0, "count"]], True, False],
+        ["Sorted", [0, 2, 1]],
+        ["Protocol", 7],
+        [2, 1, 0],
+        [3, "none"],
+        [4, [0]],
+        [4, [0, 1], ["", 1]],
+        [4, [[4], 1]],
+        [1, [0, [4]]],
+        [9],
+        [],
+        {},
+        [None],
+        [[0]],
+        msgspec.msgpack.Ext(5, b"x"),
+    ],
+    ids=str,
+)
+def test_a_message_that_is_none_is_refused(payload: Any) -> None:
+    data = msgspec.msgpack.encode(("chc1", "a", "b", 1, 0, 0, 0, [payload]))
+    with pytest.raises(WireFormatError):
+        CODEC.decode(data)
+
+
+@pytest.mark.parametrize(
+    "frame",
+    [
+        ("chc2", "a", "b", 1, 0, 0, 0, []),
+        ("chc1", "a", "b", 0, 0, 0, 0, []),
+        ("chc1", "a", "b", 1, -1, 0, 0, []),
+        ("chc1", "a", 2, 1, 0, 0, 0, []),
+        ("chc1", "a", "b", 1, 0, 0, 0),
+    ],
+    ids=str,
+)
+def test_a_wrong_frame_is_refused(frame: tuple[Any, ...]) -> None:
+    with pytest.raises(WireFormatError):
+        CODEC.decode(msgspec.msgpack.encode(frame))
+
+
+def test_endless_nesting_is_refused() -> None:
+    frame = msgspec.msgpack.encode(("chc1", "a", "b", 1, 0, 0, 0, []))
+    for depth in (500, 5_000, 50_000):
+        with pytest.raises(WireFormatError):
+            CODEC.decode(frame[:-1] + b"\x91" + b"\x92\x00" * depth + b"\x90")
+
+
+def test_a_message_too_big_is_refused_by_name() -> None:
+    granted = Granted("f", 0, 1, (("seen", "x" * MOST_BYTES),), True)
+    with pytest.raises(UsageError, match="message Granted takes"):
+        CODEC.encode(datagram(granted))
+
+
+@pytest.mark.parametrize("value", [[1], {1: 2}, {1}, object(), Headers], ids=str)
+def test_what_cannot_travel_is_refused_by_name(value: Any) -> None:
+    with pytest.raises(UsageError, match=type(value).__name__):
+        CODEC.encode(datagram(Arrive("f", value)))
+
+
+@pytest.mark.parametrize(
+    "value", [Map({1: 1, "a": 1}), Map({Map(): 1}), frozenset({(Map(),)})], ids=str
+)
+def test_a_map_that_could_not_be_read_is_refused(value: Any) -> None:
+    with pytest.raises(UsageError, match="cannot travel"):
+        CODEC.encode(datagram(Arrive("f", value)))
+
+
+def test_an_unlisted_class_is_refused() -> None:
+    with pytest.raises(UsageError, match="Headers"):
+        Codec().encode(datagram(Arrive("f", Headers("h", 1))))
+
+
+def test_two_classes_of_one_name_are_refused() -> None:
+    other = attrs.make_class("Ready", ["session"], frozen=True)
+    assert other is not Ready
+    with pytest.raises(UsageError, match="Ready"):
+        Codec((other,))
+
+
+def test_a_mutable_class_is_refused() -> None:
+    with pytest.raises(UsageError, match="frozen"):
+        Codec((attrs.make_class("Mutable", ["x"]),))
+
+
+def test_no_lists_reach_a_machine() -> None:
+    """A flow key must be hashable, whatever it was made of."""
+    key = (("10.0.0.1", 80), frozenset({Fraction(1, 3)}))
+    (arrive,) = CODEC.decode(CODEC.encode(datagram(Arrive(key, ())))).payload
+    assert {arrive.flow: 1} == {key: 1}
