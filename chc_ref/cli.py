@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Checked reference implementation of CHC.",
 )
-out = Console(highlight=False, soft_wrap=True)
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
@@ -64,7 +64,7 @@ def check(
     Without names every check is held against what its file expects, so a deliberate failure
     that fails is fine. With names or a variant the verdict itself is the exit code.
     """
-    from chc_ref.check import suite
+    from chc_ref import suite
     from chc_ref.check.explore import Limits
     from chc_ref.verdict import worst
 
@@ -96,7 +96,7 @@ def _select(
     names: list[str], engine: str, variant: str | None, models: Path | None, proofs: Path | None
 ) -> list[Any]:
     """Give the checks that a command line names."""
-    from chc_ref.check import suite
+    from chc_ref import suite
     from chc_ref.check.model import is_model
     from chc_ref.places import folder
     from chc_ref.variants.shipped import SHIPPED
@@ -160,14 +160,16 @@ def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
             f"{report.seconds:.1f}",
             report.bounds,
         )
-    out.print(table, width=max(out.width, 150) if not out.is_terminal else None)
+    out.print(table)
     for one, report, expected in results:
         if report.verdict.value == "inconclusive":
-            out.print(f"\n{one.name}: inconclusive: {report.violated}", markup=False)
+            out.print(
+                f"\n{one.name}: inconclusive: {report.violated}", markup=False, soft_wrap=True
+            )
         elif report.verdict.value == "violated" and (literal or not expected):
-            out.print(f"\n{one.name}: {report.violated}", markup=False)
+            out.print(f"\n{one.name}: {report.violated}", markup=False, soft_wrap=True)
             for line in report.trace:
-                out.print(line, markup=False)
+                out.print(line, markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -281,12 +283,10 @@ def _progress(quiet: bool, *columns: Any) -> Progress:
 def main() -> None:
     """Run the command line; no traceback reaches a user."""
     try:
-        app(standalone_mode=False)
+        sys.exit(app(standalone_mode=False) or 0)  # the code of a typer.Exit comes back
     except ChcError as error:
         err.print(f"chc: {error}", markup=False)
         sys.exit(2)
-    except typer.Exit as end:
-        sys.exit(end.exit_code)
     except typer.Abort:
         sys.exit(130)
     except Exception as error:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from chc_ref.check import suite
+from chc_ref import suite
 from chc_ref.check.explore import Limits
 from chc_ref.check.model import is_model
 from chc_ref.check.tlc import load_manifest
@@ -97,9 +97,9 @@ class CheckItem(pytest.Item):
             return str(excinfo.value)
         return super().repr_failure(excinfo, style)
 
-    def reportinfo(self) -> tuple[Path, None, str]:
+    def reportinfo(self) -> tuple[Path, int, str]:
         """Say where the check comes from."""
-        return self.path, None, f"{self.check.engine}: {self.check.name}"
+        return self.path, 0, f"{self.check.engine}: {self.check.name}"
 
 
 class UnexpectedVerdictError(Exception):

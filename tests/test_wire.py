@@ -181,6 +181,15 @@ def test_every_value_comes_back(value: Any) -> None:
     assert CODEC.encode(datagram(got)) == data
 
 
+def test_a_large_value_is_packed_whole() -> None:
+    ports = tuple(range(60_000))
+    data = CODEC.pack((ports, Map({"a": ports})))
+    assert len(data) > MOST_BYTES
+    assert CODEC.unpack(data) == (ports, Map({"a": ports}))
+    with pytest.raises(WireFormatError):
+        CODEC.unpack(data[:-1])
+
+
 @given(st.binary(max_size=80))
 @settings(max_examples=200, deadline=None)
 def test_bytes_of_chance_are_refused(data: bytes) -> None:

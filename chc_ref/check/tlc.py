@@ -23,7 +23,7 @@ import time
 import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import IO, Any, Literal, TypedDict, Unpack
+from typing import Any, Literal, TypedDict, Unpack
 
 import attrs
 import msgspec
@@ -70,22 +70,15 @@ def load_manifest(path: Path) -> tuple[Instance, ...]:
     """
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {getattr(error, 'strerror', error)}") from None
     entries = data.get("instance")
     if not isinstance(entries, list) or not entries or "specs" not in data:
         raise UsageError(f"{path}: specs or instance: missing")
     instances = [_instance(path, {**entry, "specs": data["specs"]}) for entry in entries]
-    if twice := [one.name for at, one in enumerate(instances) if one.name in names(instances[:at])]:
-        raise UsageError(f"{path}: {twice[0]}: name: used twice")
+    if len({instance.name for instance in instances}) < len(instances):
+        raise UsageError(f"{path}: name: one is used twice")
     return tuple(instances)
-
-
-def names(instances: Iterable[Instance]) -> list[str]:
-    """Give the names of some instances."""
-    return [instance.name for instance in instances]
 
 
 def _instance(path: Path, entry: dict[str, Any]) -> Instance:
@@ -187,11 +180,11 @@ Message = tuple[str, str, str]
 """(code, severity, text)."""
 SOME_TEMPORAL = "a temporal property"
 
-_COMPLETE, _TEMPORAL, _STATE, _SANY_FAILED = "2193", "2116", "2217", "3002"
-_AGAIN = ("2122", "2218")
+_COMPLETE, _TEMPORAL, _INITIAL, _SANY_FAILED = "2193", "2116", "2107", "3002"
+_STATE, _AGAIN = "2217", ("2122", "2218")
 _MESSAGE = re.compile(r"@!@!@STARTMSG (\d+):(\d) @!@!@\n(.*?)\n?@!@!@ENDMSG \1 @!@!@", re.S)
 _SANY = re.compile(r"@!@!@ENDMSG 2220 @!@!@\n(.*?)@!@!@STARTMSG 2219", re.S)
-_NESTED = re.compile(r"@!@!@(?:START|END)MSG [\d:]+ @!@!@")
+_MARKS = re.compile(r"@!@!@(?:START|END)MSG [\d:]+ @!@!@")
 _VERSION = re.compile(r"TLC2? Version (\S+)")
 _TOTAL = re.compile(r"^([\d,]+) states generated, ([\d,]+) distinct states found", re.M)
 _DEPTH = re.compile(r"depth of the complete state graph search is (\d+)")
@@ -202,19 +195,20 @@ _PROGRESS = re.compile(
 _VIOLATED = re.compile(r"(?:[Ii]nvariant|[Pp]roperty) (\S+) is violated")
 _STEP = re.compile(r"\d+: <?([^\s>]+(?: predicate)?)[^\n]*\n?(.*)", re.S)
 
-_PARSE_FAULT = re.compile(
-    r"(?P<what>(?:Was expecting[^\n]*\n)?[^\n]*at line (?P<line>\d+), col[^\n]*)"
-    r".*?In module (?P<file>\w+)",
+_PLACE = re.compile(
+    r"line (\d+), col.*?(?:of module|\bin module|\bin) (?!file\b)(\w+)", re.S | re.I
+)
+_CFG_PLACE = re.compile(r"configuration file at line (\d+)")
+_NOISE = re.compile(
+    r"^(?:Parsing file|Semantic |TLC threw|This was probably|See the User|The exception was"
+    r"|\*\*\*|line \d+, col).*$",
+    re.M,
+)
+_REST = re.compile(
+    r"(?:Residual stack trace|The behavior up to|The error occurred when|Fatal errors while"
+    r"|while looking in).*",
     re.S,
 )
-_NAME_FAULT = re.compile(
-    r"line (?P<line>\d+), col \d+ to line \d+, col \d+ of module (?P<file>\w+)\s+(?P<what>[^\n]+)"
-)
-_VALUE_FAULT = re.compile(
-    r"(?P<what>[^\n]+)\nline (?P<line>\d+), col \d+ to line \d+, col \d+ of module (?P<file>\w+)"
-)
-_NESTED_FAULT = re.compile(r"[Ll]ine (?P<line>\d+), column .* in (?P<file>\w+)")
-_CFG_FAULT = re.compile(r"configuration file at line (?P<line>\d+)\n(?P<what>[^\n]+)")
 
 
 def parse_output(text: str, cfg: str = "") -> Outcome:
@@ -264,12 +258,11 @@ def _trace(messages: list[Message]) -> tuple[str, ...]:
     lines: list[str] = []
     before: dict[str, str] = {}
     for code, _, body in messages:
-        if code in _AGAIN:
+        if code == _INITIAL:
+            lines.append(f"Initial predicate: {_one_line(body.partition(chr(10))[2])}")
+        elif code in _AGAIN:
             lines.append(re.sub(r"^\d+: ", "", body.strip()))
         elif code == _STATE and (step := _STEP.match(body)):
-            if not step[2].strip():
-                lines.append(step[1])
-                continue
             after = _assignments(step[2])
             changed = [f"{k} = {v}" for k, v in after.items() if before.get(k) != v]
             lines.append(f"{step[1]}: {'; '.join(changed)}")
@@ -285,29 +278,17 @@ def _assignments(state: str) -> dict[str, str]:
 
 def _errors(text: str, messages: list[Message], cfg: str) -> tuple[str, str]:
     """Give (fault of the modules or configuration, any other failure), each one line or empty."""
-    bodies = [_NESTED.sub("", body) for _, severity, body in messages if severity in "12"]
-    if not bodies:
-        return "", ""
-    if any(code == _SANY_FAILED for code, _, _ in messages):
-        sany = _SANY.search(text)
-        return _located(sany[1] if sany else "", (_PARSE_FAULT, _NAME_FAULT), cfg), ""
-    joined = "\n".join(bodies)
-    if "configuration file" in joined:
-        return _located(joined, (_CFG_FAULT,), cfg), ""
-    fault = _located(joined, (_VALUE_FAULT, _NESTED_FAULT), "")
-    return (fault, "") if fault else ("", _one_line(joined))
-
-
-def _located(text: str, patterns: Iterable[re.Pattern[str]], cfg: str) -> str:
-    """Put the first fault that one of ``patterns`` finds as ``file:line: what``."""
-    for pattern in patterns:
-        found = list(pattern.finditer(text))
-        if found:
-            # nested positions go from the outside to the inside
-            parts = found[-1 if pattern is _NESTED_FAULT else 0].groupdict()
-            file = f"{parts['file']}.tla" if "file" in parts else cfg
-            return f"{file}:{parts['line']}: {_one_line(parts.get('what') or text)}"
-    return f"{cfg}: {_one_line(text)}" if cfg else ""
+    said = "\n".join(_MARKS.sub("", body) for _, severity, body in messages if severity in "12")
+    parsing = _SANY.search(text) if _SANY_FAILED in {code for code, _, _ in messages} else None
+    said = parsing[1] if parsing else said
+    what = _one_line(_NOISE.sub("", _REST.sub("", said)))
+    if "configuration file" in said:
+        place = _CFG_PLACE.search(said)
+        return f"{cfg}:{place[1]}: {what}" if place else f"{cfg}: {what}", ""
+    if places := _PLACE.findall(said):  # evaluation: from the outside to the inside
+        line, module = places[0 if parsing else -1]
+        return f"{module}.tla:{line}: {what}", ""
+    return (what, "") if parsing else ("", what)
 
 
 def _one_line(text: str) -> str:
@@ -426,21 +407,16 @@ def _run(
         try:
             timer.start()
             assert process.stdout is not None  # it was asked for
-            text = _read(process.stdout, progress)
+            lines = []
+            for line in process.stdout:
+                lines.append(line)
+                if progress and (now := read_progress(line)):
+                    progress(now)
             process.wait()
         finally:
             timer.cancel()
             process.kill()  # a callback may have raised; after the end it does nothing
-    return text, stopped.is_set(), process.returncode
-
-
-def _read(stream: IO[str], progress: Watcher | None) -> str:
-    lines = []
-    for line in stream:
-        lines.append(line)
-        if progress and (now := read_progress(line)):
-            progress(now)
-    return "".join(lines)
+    return "".join(lines), stopped.is_set(), process.returncode
 
 
 def _report(

@@ -455,5 +455,7 @@ class Instance:
         if any((one, mark) not in ends for one in self.upstream):
             return attrs.evolve(state, ends=ends), []
         ends -= {(one, mark) for one in self.upstream}
-        again = tuple(Passed(flow, max(of)) for flow, of in sorted_items(state.released))
+        again = tuple(
+            Passed(flow, epoch) for flow, epochs in sorted_items(state.released) for epoch in epochs
+        )
         return attrs.evolve(state, ends=ends), [Announce(mark, again)]

@@ -28,8 +28,9 @@ class QueueState:
 
     seen: Map[Seen, bool] = Map()
     """Every packet let in."""
-    passed: Map[tuple[str, Flow], int] = Map()
-    """Newest epoch whose ``Passed`` mark came, per upstream vertex and flow."""
+    passed: Map[tuple[str, Flow], frozenset[int]] = Map()
+    """Epochs whose ``Passed`` mark came, per upstream vertex and flow. All of them: the mark
+    of a later move, from another instance, says nothing of what an earlier one still holds."""
     held: tuple[Item, ...] = ()
     """Packets that came before the mark they must follow."""
     recovering: bool = False
@@ -103,19 +104,19 @@ class Queue:
 
     def _holds(self, state: QueueState, source: Address, message: Packet | Output) -> bool:
         """MOVE-6, and behind a held packet of the same flow order must be kept too."""
-        passed = state.passed.get((vertex_of(source), message.flow), 0)
+        passed = state.passed.get((vertex_of(source), message.flow), frozenset())
         return self.rules.held_back(message.after, passed)
 
     def _passed(
         self, state: QueueState, source: Address, mark: Passed
     ) -> tuple[QueueState, list[Item]]:
         key = (vertex_of(source), mark.flow)
-        if state.passed.get(key, 0) >= mark.epoch:
-            return state, []
+        passed = state.passed.get(key, frozenset()) | {mark.epoch}
         held = state.held
-        state = attrs.evolve(state, passed=state.passed.insert(key, mark.epoch), held=())
+        state = attrs.evolve(state, passed=state.passed.insert(key, passed), held=())
         taken: list[Item] = []
-        for item in held:  # what must still wait is held again, in its old order
+        # What must still wait is held again. One mark may free what several instances sent.
+        for item in sorted(held, key=lambda item: self.rules.freed_first(item[1].after)):
             state, more = self._admit(state, item)
             taken += more
         return state, taken

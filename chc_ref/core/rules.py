@@ -58,9 +58,14 @@ def waits_for_owner(asked: int, current: int) -> bool:
     return asked > current
 
 
-def held_back(after: int, passed: int) -> bool:
-    """MOVE-6: output of the new instance waits for the old instance's mark."""
-    return after > passed
+def held_back(after: int, passed: frozenset[int]) -> bool:
+    """MOVE-6: output of an instance waits for the marks of all that had the flow before."""
+    return any(epoch not in passed for epoch in range(1, after + 1))
+
+
+def freed_first(after: int) -> int:
+    """MOVE-6: of the held packets that one mark frees, those of earlier tenures go first."""
+    return after
 
 
 def flushes_before_release(pending: int) -> bool:
@@ -81,7 +86,8 @@ class Rules:
     next_count: Callable[[int, int], int] = next_count
     marks_last: Callable[[int], bool] = marks_last
     waits_for_owner: Callable[[int, int], bool] = waits_for_owner
-    held_back: Callable[[int, int], bool] = held_back
+    held_back: Callable[[int, frozenset[int]], bool] = held_back
+    freed_first: Callable[[int], int] = freed_first
     flushes_before_release: Callable[[int], bool] = flushes_before_release
 
 

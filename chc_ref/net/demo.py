@@ -37,6 +37,8 @@ from chc_ref.nfs.tiny import COUNTER
 
 PAUSE_S = 0.005
 """Seconds between two questions when there is nothing to do but to wait."""
+SPARE_S = 60.0
+"""Seconds that a process may live beyond the time limit, which begins when all of them run."""
 GRACE_S = 2.0
 """Seconds that a process has to end after its standard input was closed."""
 
@@ -208,17 +210,18 @@ class Demo:
 
     def ask(self, to: Address, view: str) -> tuple[Any, ...]:
         """Give a view of a component, page by page."""
-        items: list[Any] = []
+        data = b""
         while True:
             self.world.answer = None
-            self.world.endpoint.send(to, Snapshot(view, len(items)))
+            self.world.endpoint.send(to, Snapshot(view, len(data)))
             self._wait(self.end)
             page = self.world.answer
             if page is None:
                 raise _OutOfTimeError(f"no answer from {to}")
-            items += page.items
-            if len(items) >= page.total or not page.items:
-                return tuple(items)
+            data += page.data
+            if len(data) >= page.total:
+                items: tuple[Any, ...] = self.world.endpoint.codec.unpack(data)
+                return items
 
     def pause(self) -> None:
         """Let a moment go by."""
@@ -254,6 +257,26 @@ class Demo:
             self.ask(address, "pending") != (0,) for address in self.cluster.addresses
         ):
             self.pause()
+
+    def play(self, packets: tuple[Arrive, ...], schedule: Crashes, in_flight: int) -> None:
+        """Feed the packets, with the crashes between them, and wait for the end."""
+        sent = 0
+        for after, address in schedule:
+            self.feed(packets[sent:after], in_flight)
+            sent = max(sent, after)
+            self.crash(address)
+        self.feed(packets[sent:], in_flight)
+        self.settle()
+
+    def collect(self, result: DemoResult) -> DemoResult:
+        """Give ``result`` with everything that came of the run."""
+        return attrs.evolve(
+            result,
+            values=dict(self.ask("store", "values")),
+            outputs=self.ask("sink", "outputs"),
+            alerts=self.ask("sink", "alerts"),
+            dropped=self.ask("root", "dropped")[0],
+        )
 
     def _wait(self, end: float) -> None:
         def answered() -> bool:
@@ -295,15 +318,15 @@ def run_demo(
     physical = compile_chain(load_chain(chain))
     codec = load_codec(classes)
     schedule = _schedule(physical, len(packets), crashes)
-    cluster = Cluster(physical, chain, classes, limit_s + GRACE_S)
+    cluster = Cluster(physical, chain, classes, limit_s + SPARE_S)
     manager, world = (Endpoint(Transport(name, 1), codec) for name in ("manager", WORLD))
     demo = Demo(cluster, Host(physical.components["manager"], manager), Questioner(world))
     result = DemoResult({}, (), (), len(packets), 0, (), 0.0)
     try:
         with demo.loop:
             demo.start(limit_s)
-            _play(demo, packets, schedule, in_flight)
-            result = _collect(demo, result)
+            demo.play(packets, schedule, in_flight)
+            result = demo.collect(result)
     except _OutOfTimeError as late:
         result = attrs.evolve(result, inconclusive=str(late))
     finally:
@@ -321,25 +344,3 @@ def _schedule(physical: Physical, packets: int, crashes: Crashes | None) -> Cras
         if address not in instances:
             raise UsageError(f"the chain has no instance {address!r}")
     return tuple(sorted(crashes))
-
-
-def _play(demo: Demo, packets: tuple[Arrive, ...], schedule: Crashes, in_flight: int) -> None:
-    """Feed the packets, with the crashes between them."""
-    sent = 0
-    for after, address in schedule:
-        demo.feed(packets[sent:after], in_flight)
-        sent = max(sent, after)
-        demo.crash(address)
-    demo.feed(packets[sent:], in_flight)
-    demo.settle()
-
-
-def _collect(demo: Demo, result: DemoResult) -> DemoResult:
-    """Ask for everything that came of the run."""
-    return attrs.evolve(
-        result,
-        values=dict(demo.ask("store", "values")),
-        outputs=demo.ask("sink", "outputs"),
-        alerts=demo.ask("sink", "alerts"),
-        dropped=demo.ask("root", "dropped")[0],
-    )

@@ -38,13 +38,18 @@ TICK_S = 0.02
 """Seconds between two timers, of the transport and of the component."""
 BUFFER_BYTES = 1 << 21
 """Asked of the kernel for each socket, so that a burst of all peers at once is not lost."""
+PAGE_BYTES = MOST_BYTES // 2
+"""Of a view in one answer."""
 BATCH = 64
 """Datagrams taken in a row before timers are looked at."""
 
 
 @attrs.frozen(cache_hash=True)
 class Snapshot:
-    """Ask for one view of a component's state, from item ``begin`` on. Outside the protocol."""
+    """Ask for one view of a component's state, from byte ``begin`` on. Outside the protocol.
+
+    By bytes and not by items, as one value of the store may be larger than a datagram.
+    """
 
     view: str
     begin: int = 0
@@ -52,11 +57,11 @@ class Snapshot:
 
 @attrs.frozen(cache_hash=True)
 class Page:
-    """Answer to ``Snapshot``: as many items as one datagram takes."""
+    """Answer to ``Snapshot``: a part of the packed view, as it was when its first was asked for."""
 
     view: str
     begin: int
-    items: tuple[Any, ...]
+    data: bytes
     total: int
 
 
@@ -164,6 +169,7 @@ class Host:
         self.component = component
         self.endpoint = endpoint
         self.state = component.initial
+        self.view = b""
         if endpoint.transport.incarnation > 1:
             self.happen(Crashed())
 
@@ -192,17 +198,13 @@ class Host:
 
         Messages on their way to others are pending too; those to the world are answers.
         """
-        items = views(self.state).get(asked.view, ())
-        if asked.view == "pending":
-            items = (sum(items) + self.endpoint.state.pending(frozenset({WORLD})),)
-        taken: list[Any] = []
-        room = MOST_BYTES // 2
-        for item in items[asked.begin :]:
-            room -= self.endpoint.codec.size(item)
-            if taken and room < 0:
-                break
-            taken.append(item)
-        return Page(asked.view, asked.begin, tuple(taken), len(items))
+        if asked.begin == 0:
+            items = views(self.state).get(asked.view, ())
+            if asked.view == "pending":
+                items = (sum(items) + self.endpoint.state.pending(frozenset({WORLD})),)
+            self.view = self.endpoint.codec.pack(items)
+        data = self.view[asked.begin : asked.begin + PAGE_BYTES]
+        return Page(asked.view, asked.begin, data, len(self.view))
 
 
 class Part(Protocol):

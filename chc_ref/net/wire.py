@@ -196,9 +196,26 @@ class Codec:
             raise WireFormatError(f"not a datagram of ours: {error}") from error
         return Datagram(source, to, mine, yours, sequence, ack, payload)
 
-    def size(self, value: Any) -> int:
-        """Give how many bytes ``value`` takes inside a message."""
-        return len(msgspec.msgpack.encode(self._lower(value)))
+    def pack(self, value: Any) -> bytes:
+        """Give the bytes of one value, of whatever size.
+
+        Raises:
+            UsageError: it holds what cannot travel.
+
+        """
+        return msgspec.msgpack.encode(self._lower(value))
+
+    def unpack(self, data: bytes) -> Any:
+        """Give the value that ``pack`` gave the bytes of.
+
+        Raises:
+            WireFormatError: there is none.
+
+        """
+        try:
+            return self._lift(msgspec.msgpack.decode(data))
+        except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+            raise WireFormatError(f"not a value of ours: {error}") from error
 
     # ------------------------------------------------------------------ values
 

@@ -83,7 +83,7 @@ WITNESSES: dict[str, Callable[[Any], bool]] = {
     "buffered": _nodes(lambda node: any(len(w) > 1 for _, w in node.instance.blocked.items())),
     "held_downstream": lambda state: bool(getattr(getattr(state, "queue", None), "held", ())),
     "handed_over": _nodes(lambda node: bool(node.instance.released)),
-    "moved_back": lambda state: any(
+    "moved_twice": lambda state: any(
         len(moves) > 1 for _, moves in getattr(state, "moves", {}).items()
     ),
     "down": _nodes(lambda node: not node.up),

@@ -70,6 +70,18 @@ _VARIANTS = (
         held_back=lambda after, passed: False,
     ),
     _ablation(
+        "newest_mark_only",
+        "Output waits for the newest mark of its flow, whichever instance sent it.",
+        ("MOVE-6",),
+        held_back=lambda after, passed: after > max(passed, default=0),
+    ),
+    _ablation(
+        "freed_in_order_of_coming",
+        "Held output is freed in the order in which it came, not in that of its tenures.",
+        ("MOVE-6",),
+        freed_first=lambda after: 0,
+    ),
+    _ablation(
         "delete_at_once",
         "The root deletes without waiting for the commit signals.",
         ("DEL-3",),

@@ -1,0 +1,128 @@
+"""The command line: what it prints, its exit codes, one line for bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+CAPTURE = str(Path(__file__).parent / "captures" / "trojan_small.pcap")
+
+
+def _chc(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from chc_ref.cli import main; main()", *arguments]
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+    )
+
+
+def test_replay_gives_one_json_object() -> None:
+    """Machines get one object with the verdict, the packets and every vertex' results."""
+    done = _chc("replay", CAPTURE, "--json", "--move", "nat.0@300", "--crash", "portscan.1@400")
+    assert done.returncode == 0, done.stderr
+    data = json.loads(done.stdout)
+    assert data["coe"] == "equal"
+    assert data["packets"]["read"] == 1362
+    assert data["packets"]["malformed"] == 0
+    assert set(data["vertices"]) == {"nat", "portscan", "trojan", "load_balancer"}
+    assert data["vertices"]["trojan"]["alerts"][0]["host"] == "10.1.0.21"
+    assert list(data["vertices"]["trojan"]["alerts"][0]["clocks"]) == [
+        "ssh", "html", "zip", "exe", "irc"
+    ]  # fmt: skip
+    assert data["crashed"] == ["portscan.1"]
+
+
+def test_replay_of_a_broken_protocol_exits_with_1_and_the_first_difference() -> None:
+    """A difference is shown and is the exit code."""
+    crash = ("--crash", "nat.0@300", "--crash", "nat.1@500")
+    done = _chc("replay", CAPTURE, "--json", "--variant", "no_update_suppression", *crash)
+    assert done.returncode == 1
+    data = json.loads(done.stdout)
+    assert data["coe"] == "different"
+    assert data["first_difference"]["requirement"] == "COE"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay", "no-such-file.pcap"),
+        ("replay", "README.md"),
+        ("replay", CAPTURE, "--crash", "nat.9@5"),
+        ("replay", CAPTURE, "--move", "nat.1"),
+        ("replay", CAPTURE, "--calm", "--crash", "nat.0@5"),
+        ("replay", CAPTURE, "--schedule", "no-such-schedule.toml"),
+        ("replay", CAPTURE, "--inside", "10.1.0.0/99"),
+        ("replay", CAPTURE, "--pool", "10.2.0.0"),
+        ("replay", CAPTURE, "--variant", "none"),
+        ("replay", CAPTURE, "--instances", "0"),
+        ("replay",),
+        ("check", "no_such_model"),
+        ("check", "no/such/file.toml"),
+        ("check", "--engine", "magic"),
+        ("check", "--variant", "none"),
+        ("check", "--models", "no-such-folder"),
+        ("chekc",),
+        ("check", "--bogus"),
+    ],
+)
+def test_bad_input_gets_one_clear_line_and_exit_code_2(arguments: tuple[str, ...]) -> None:
+    """No traceback, one line, on standard error."""
+    done = _chc(*arguments)
+    assert done.returncode == 2
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("chc: ")
+    assert not done.stdout
+
+
+def test_check_tells_a_named_violation_from_an_expected_one() -> None:
+    """Named, an ablation is violated (1) and shown; a bound is inconclusive (3)."""
+    named = _chc("check", "ablation_no_wait_for_owner")
+    assert named.returncode == 1
+    assert "COE: output of clock 2" in named.stdout
+    assert "world: Operate" in named.stdout
+    bounded = _chc("check", "crash_one", "--states", "100")
+    assert bounded.returncode == 3
+    assert "limit of 100 states" in bounded.stdout
+
+
+def test_a_variant_is_checked_on_a_model_of_ones_choice() -> None:
+    """``--variant`` puts other rules under the same model."""
+    done = _chc("check", "crash_one", "--variant", "delete_at_once", "--json")
+    assert done.returncode == 1
+    report = json.loads(done.stdout)["checks"][0]
+    assert (report["rules"], report["verdict"]) == ("delete_at_once", "violated")
+    assert report["trace"]
+
+
+def test_check_in_a_folder_of_ones_own(tmp_path: Path) -> None:
+    """Models and expectations of another project; an unmet expectation is exit code 1."""
+    models = tmp_path / "models"
+    models.mkdir()
+    shutil.copy(ROOT / "models" / "crash_one.toml", models / "mine.toml")
+    done = _chc("check", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mine" in done.stdout
+    text = (models / "mine.toml").read_text()
+    violated = 'expect = "violated"\nviolates = "COE"'
+    (models / "mine.toml").write_text(text.replace('expect = "holds"', violated))
+    assert _chc("check", cwd=tmp_path).returncode == 1
+
+
+def test_the_proofs_are_an_engine() -> None:
+    """``--engine z3`` runs the proofs, deliberate failures among them."""
+    done = _chc("check", "--engine", "z3", "--json")
+    assert done.returncode == 0, done.stderr
+    verdicts = {c["model"]: c["verdict"] for c in json.loads(done.stdout)["checks"]}
+    assert verdicts["root_clock"] == "holds"
+    assert verdicts["root_clock_without_jump"] == "violated"
+
+
+def test_version() -> None:
+    """The version is the package's."""
+    assert _chc("--version").stdout.startswith("chc_ref ")

@@ -1,0 +1,126 @@
+"""The explorer: exact counts, the same graph as the plain composition, verdicts that can fail."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import attrs
+import pytest
+
+from chc_ref.check.explore import Explorer, Limits
+from chc_ref.check.model import Model, load
+from chc_ref.errors import UsageError
+from chc_ref.system.composition import State
+from chc_ref.verdict import Verdict
+
+MODELS = Path(__file__).parent.parent / "models"
+
+SMALL = """
+chc_model = 1
+about = "Two packets and a move."
+leaves_out = "Nearly everything."
+clauses = ["MOVE-1"]
+expect = "holds"
+vertices = [{ name = "count", nf = "counter", instances = 2 }]
+packets = ["A"]
+moves = [{ flow = "A", to = "count.0" }]
+fragile = ["count.1"]
+most_crashes = 1
+witnesses = ["handed_over"]
+"""
+
+
+def _model(tmp_path: Path, text: str) -> Model:
+    path = tmp_path / "small.toml"
+    path.write_text(text)
+    return load(path)
+
+
+def test_the_interned_search_sees_the_graph_of_the_plain_composition(tmp_path: Path) -> None:
+    """States and transitions are those of ``System.step`` without any table, one for one."""
+    model = _model(tmp_path, SMALL)
+    explorer = Explorer(model)
+    report = explorer.run()
+    system = model.system()
+    seen: dict[State, None] = {system.initial: None}
+    frontier, transitions = [system.initial], 0
+    while frontier:
+        state = frontier.pop()
+        for action in system.actions(state):
+            transitions += 1
+            successor = system.step(state, action)
+            if successor not in seen:
+                seen[successor] = None
+                frontier.append(successor)
+    assert (report.states, report.transitions) == (len(seen), transitions)
+    assert report.verdict is Verdict.HOLDS
+    assert explorer.tables.local_steps < transitions / 4
+
+
+def test_counts_are_pinned_and_repeat() -> None:
+    """The same model gives the same counts, run after run; a change of them wants a reason."""
+    reports = [Explorer(load(MODELS / "crash_one.toml")).run() for _ in range(2)]
+    first, second = (attrs.evolve(report, seconds=0.0) for report in reports)
+    assert first == second
+    assert (first.states, first.transitions, first.depth) == (46916, 160871, 40)
+
+
+def test_a_counterexample_is_shortest_and_replays() -> None:
+    """Every step of a counterexample is one that the plain composition can take."""
+    explorer = Explorer(load(MODELS / "ablation_no_downstream_order.toml"))
+    report = explorer.run()
+    assert report.verdict is Verdict.VIOLATED
+    assert report.violated.startswith("R2: output of clock 1")
+    assert report.depth == len(report.trace)
+    assert "Output(clock=1" in report.trace[-1]
+
+
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [(Limits(states=100), "limit of 100 states"), (Limits(seconds=0.0), "time limit of 0 s")],
+)
+def test_a_limit_is_inconclusive(limits: Limits, why: str) -> None:
+    """A search that did not finish has not shown anything."""
+    report = Explorer(load(MODELS / "move.toml"), limits=limits).run()
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.violated == why
+
+
+def test_a_witness_that_is_not_reached_is_inconclusive(tmp_path: Path) -> None:
+    """A model in which the interesting thing never happens says nothing."""
+    model = _model(tmp_path, SMALL.replace('"handed_over"', '"handed_over", "moved_twice"'))
+    report = Explorer(model).run()
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.violated == "never reached: moved_twice"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ("chc_model = 1", "chc_model = 2", "reads format 1"),
+        ('nf = "counter"', 'nf = "cuonter"', "unknown nf 'cuonter'"),
+        ('to = "count.0"', 'to = "count.7"', "unknown instance 'count.7'"),
+        ('"count.1"', '"count.9"', "unknown instance 'count.9'"),
+        ('packets = ["A"]', "", "key 'packets' is missing"),
+        ("most_crashes = 1", "most_crashes = 'x'", "must be of type int"),
+        ("most_crashes = 1", "crashes = 1", "unknown key 'crashes'"),
+        ('expect = "holds"', 'expect = "hold"', "it is holds or violated"),
+        ('expect = "holds"', 'expect = "violated"', "needs the key 'violates'"),
+        ("instances = 2", "instances = 0", "at least one instance"),
+        ("witnesses", "edges = [['count', 'x']]\nwitnesses", "unknown vertex 'x'"),
+        ("witnesses", "edges = [['count', 'count']]\nwitnesses", "cycle"),
+        ("packets = ", "rules = 'none'\npackets = ", "unknown rules 'none'"),
+        ("about = ", "about ", "line 3"),
+    ],
+)
+def test_a_malformed_model_is_refused(tmp_path: Path, old: str, new: str, complaint: str) -> None:
+    """The error names the file, the place and the mend."""
+    with pytest.raises(UsageError, match=complaint) as caught:
+        _model(tmp_path, SMALL.replace(old, new))
+    assert "small.toml" in str(caught.value)
+
+
+def test_an_unknown_witness_is_refused(tmp_path: Path) -> None:
+    """A witness nobody knows cannot be reached, and is no silent pass."""
+    with pytest.raises(UsageError, match="unknown witness 'happened'"):
+        Explorer(_model(tmp_path, SMALL.replace('"handed_over"', '"happened"')))
