@@ -232,6 +232,60 @@ def replay(
     raise typer.Exit(0 if result.difference is None else 1)
 
 
+@app.command()
+def demo(
+    capture: Annotated[Path, typer.Argument(help="A pcap or pcapng file.")],
+    packets: Annotated[int, typer.Option(min=1, help="Send the first so many packets.")] = 2000,
+    seconds: Annotated[float, typer.Option(min=1.0, help="Time limit.")] = 60.0,
+    as_json: Json = False,
+) -> None:
+    """Run a NAT on real processes over UDP on loopback, kill one instance, and recover it.
+
+    Root, two NF instances, store and sink are processes; half-way through, one NF instance
+    gets SIGKILL. Exit code 0: equal to the ideal chain; 1: different; 3: the time was over.
+    """
+    from chc_ref.net.demo import nat_chain, run_demo
+    from chc_ref.replay.capture import load
+    from chc_ref.require.coe import settled
+    from chc_ref.require.ideal import OrderError, run_ideal
+
+    arrivals = load(capture).arrivals[:packets]
+    if not arrivals:
+        raise UsageError(f"{capture}: no IPv4 packet to send")
+    result = run_demo(
+        arrivals,
+        "chc_ref.net.demo:nat_chain",
+        classes="chc_ref.net.demo:NAT_CLASSES",
+        limit_s=seconds,
+    )
+    difference: Any = None
+    if not result.inconclusive:
+        try:
+            ideal = run_ideal(nat_chain(), arrivals, result.positions)
+            losses = len(result.crashed)
+            difference = settled(ideal, result.values, result.outputs, result.alerts, losses)
+        except OrderError as error:
+            difference = error
+    verdict = "different" if difference else "equal"
+    data = {
+        "version": __version__,
+        "coe": "inconclusive" if result.inconclusive else verdict,
+        "reason": result.inconclusive or str(difference or ""),
+        "packets": {"sent": result.packets, "left": len(result.outputs)},
+        "crashed": list(result.crashed),
+        "seconds": round(result.seconds, 1),
+    }
+    if as_json:
+        print(json.dumps(data))
+    else:
+        out.print(
+            f"sent {result.packets} packets, {len(result.outputs)} left; "
+            f"killed and recovered {', '.join(result.crashed)}; {result.seconds:.1f} s"
+        )
+        out.print(f"COE: {data['coe']} {data['reason']}".rstrip(), markup=False)
+    raise typer.Exit({"equal": 0, "different": 1, "inconclusive": 3}[str(data["coe"])])
+
+
 def _plan(
     chain: Any,
     packets: int,

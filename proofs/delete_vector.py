@@ -206,7 +206,7 @@ def replay_tokens(steps: tuple[Step, ...]) -> Replayed:
         vector = PAPER.add_token(vector, token)
     for token in signals:
         state = root.on_committed(state, Committed(clock, (), token))
-    state, _ = root.on_delete(state, Delete(clock, (), Fraction(1), (((), vector),)))
+    state, _ = root.on_delete(state, Delete(clock, (), Fraction(1), (((), vector),), 0))
     deleted, still_open = clock not in state.log, len(tokens) - len(signals)
     names = ", ".join(f"instance {token >> 16} object {token & 0xFFFF}" for token in tokens)
     lines = (

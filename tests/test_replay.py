@@ -11,6 +11,7 @@ import attrs
 import pytest
 
 from chc_ref.core.messages import Arrive
+from chc_ref.core.values import Branch
 from chc_ref.errors import CaptureError, UsageError
 from chc_ref.nfs.headers import FIN, RST, SYN, TCP, FiveTuple, Headers
 from chc_ref.nfs.load_balancer import Pool
@@ -133,7 +134,7 @@ def test_an_order_that_no_ideal_chain_has_is_refused() -> None:
     flow = FiveTuple(TCP, "10.0.0.1", 5000, "10.9.0.1", 80)
     headers = Headers(TCP, flow.inside, 5000, flow.outside, 80, 40, True)
     chain = default_chain()
-    positions = {("nat", 1, ()): 5, ("nat", 2, ()): 3}
+    positions: dict[tuple[str, int, Branch], int] = {("nat", 1, ()): 5, ("nat", 2, ()): 3}
     with pytest.raises(OrderError, match="overtaken"):
         run_ideal(chain, (Arrive(flow, headers),) * 2, positions)
 

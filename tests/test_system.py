@@ -72,6 +72,7 @@ class ComposedCore(RuleBasedStateMachine):
         self.physical = compile_chain(chain, self.rules_of_protocol)
         self.system = System(self.physical, World())
         self.run = Simulation(self.system)
+        self.taken: dict[int, list[Any]] = {}
         self.arrivals: list[Arrive] = []
         self.moves = 0
         self.crashed: list[str] = []
@@ -96,7 +97,7 @@ class ComposedCore(RuleBasedStateMachine):
                 self.run.lose(channel)
                 event("lost what a dead instance had sent")
             else:
-                self.run.deliver(channel)
+                self._deliver(channel)
 
     @rule(data=st.data())
     def flush(self, data: st.DataObject) -> None:
@@ -129,8 +130,23 @@ class ComposedCore(RuleBasedStateMachine):
         if self.run.state(victim).queue.recovering:
             event("a crash in the middle of a recovery")
         self.crashed.append(victim)
+        self._bring_again(data, victim)
         self.run.happen(self.system.index[victim], Crashed())
         self.run.happen(self.system.index["manager"], Failed(victim))
+
+    def _deliver(self, channel: int) -> None:
+        self.taken.setdefault(channel, []).append(self.run.channels[channel][0])
+        self.run.deliver(channel)
+
+    def _bring_again(self, data: st.DataObject, victim: str) -> None:
+        """Put back what a dead instance took last, as if its acknowledgement were lost."""
+        for channel, (_, to) in enumerate(self.system.channels):
+            taken = self.taken.pop(channel, []) if to == victim else []
+            again = data.draw(st.integers(0, min(2, len(taken)))) if taken else 0
+            if again:
+                event("a message taken before a crash came once more")
+                self.run.channels[channel].extendleft(reversed(taken[-again:]))
+                self.run.busy.add(channel)
 
     @invariant()
     def nothing_wrong_has_left(self) -> None:

@@ -127,6 +127,8 @@ Effect = Send | Emit | Announce
 class InstanceState:
     """What one NF instance holds; all of it dies with the instance."""
 
+    start: int = 0
+    """Number of this start; 0 for an instance that is nobody's failover."""
     ready: tuple[Any, ...] = ()
     """Packets whose flow has just become available, before everything in ``fifo``."""
     lane: tuple[Item, ...] = ()
@@ -245,7 +247,7 @@ class Instance:
                 return self._last_mark(state, source, item)
             case Handover():
                 return self._hand_over(state, item)
-            case ReplayEnd(_, session):  # the queue has counted the splitters already
+            case ReplayEnd(session=session):  # the queue has counted the splitters already
                 return state, [Send("manager", Recovered(session)), Announce(item)]
         raise KeyError(f"{self.address}: unexpected {item!r}")
 
@@ -315,7 +317,8 @@ class Instance:
         work = state.work
         if work is None or work.wait is not Wait.DELETE:
             return state, []
-        if (work.packet.clock, work.packet.branch) != (answer.clock, answer.branch):
+        asked = (work.packet.clock, work.packet.branch, state.start)
+        if asked != (answer.clock, answer.branch, answer.start):
             return state, []
         leaves = self.rules.leaves(answer.first)
         effects = self._leave(work.packet, work.leaving) if leaves else []
@@ -374,7 +377,7 @@ class Instance:
             effects += self._alerts(packet, outcome)
         else:
             vectors = (*packet.earlier, (packet.branch, packet.vector))
-            delete = Delete(packet.clock, packet.branch, packet.share, vectors)
+            delete = Delete(packet.clock, packet.branch, packet.share, vectors, state.start)
             effects.append(Send("root", delete))
             if outcome.outputs or outcome.alerts:
                 work = attrs.evolve(work, wait=Wait.DELETE, leaving=outcome)

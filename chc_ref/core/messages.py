@@ -71,6 +71,8 @@ class ReplayEnd:
 
     target: Address
     session: int
+    newest: int
+    """Newest clock when the replay began: no older one comes but in the replay."""
 
 
 DataItem = Packet | LastMark | Passed | ReplayEnd
@@ -172,6 +174,8 @@ class Delete:
     share: Fraction
     vectors: tuple[tuple[Branch, int], ...]
     """(branch, vector) of this branch and of those it came from."""
+    start: int
+    """Number of the sender's start; the answer carries it, and another start ignores it."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -182,6 +186,7 @@ class Deleted:
     branch: Branch
     first: bool
     """No delete of it came before: the sender, and nobody else, lets the output leave."""
+    start: int
 
 
 @attrs.frozen(cache_hash=True)

@@ -104,7 +104,8 @@ class Node:
         splitter = SplitterState()
         for move in start.moves:
             splitter, _ = self.splitter.on_move(splitter, move)
-        state = NodeState(queue=QueueState(recovering=True, born=start.session), splitter=splitter)
+        queue = QueueState(recovering=True, born=start.session)
+        state = NodeState(queue, InstanceState(start=start.session), splitter)
         return state, [Send("manager", Ready(start.session))]
 
     def _settle(

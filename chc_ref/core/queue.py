@@ -79,6 +79,10 @@ class Queue:
         state = attrs.evolve(state, recovering=False, ends=frozenset(), aside=())
         taken: list[Item] = [(source, mark)]
         for item in aside:
+            # It was in the replay, or its branch had ended: a channel may bring once more
+            # what our predecessor had taken.
+            if isinstance(item[1], Packet) and item[1].clock <= mark.newest:
+                continue
             state, more = self._admit(state, item)
             taken += more
         return state, taken

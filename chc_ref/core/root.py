@@ -113,7 +113,7 @@ class Root:
                 ended=entry.ended | {delete.branch},
             )
             state = self._update(state, delete.clock, entry)
-        return state, [Send("", Deleted(delete.clock, delete.branch, first))]
+        return state, [Send("", Deleted(delete.clock, delete.branch, first, delete.start))]
 
     def on_committed(self, state: RootState, signal: Committed) -> RootState:
         """Note that the store has committed an update (DEL-2)."""
@@ -130,7 +130,8 @@ class Root:
             attrs.evolve(entry.packet, target=request.target, session=request.session)
             for _, entry in sorted(state.log.items(), key=lambda item: item[0])
         ]
-        return packets, ReplayEnd(request.target, request.session)
+        newest = clock_of(self.identifier, state.count) if state.count else 0
+        return packets, ReplayEnd(request.target, request.session, newest)
 
     def _update(self, state: RootState, clock: int, entry: Entry) -> RootState:
         """Drop the entry if all copies have ended and all updates are committed (DEL-3)."""

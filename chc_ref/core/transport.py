@@ -18,13 +18,9 @@ unknown (0) only an empty probe is sent, which makes it answer. Were first messa
 with the 0, a late copy could reach the receiver's next incarnation and be taken for a message
 of the same number in the stream to that one, which would then be lost as a repeat.
 
-Known gap: a peer may have taken a message and died before its acknowledgement arrived. Nobody
-can tell; the message is sent again, and the next incarnation takes it too. The core is not made
-for that: behind an inner vertex such a packet may have left the root's log, so that a replay of
-a later one is taken in before it, and its flow's state is then read as of the earlier clock.
-Drivers send acknowledgements ahead of what a message brings about, so that it takes a lost
-acknowledgement and a crash together. To close it, the unacknowledged would have to be dropped
-and a failover's ``Start`` held back until every peer has heard of the new incarnation.
+A peer may have taken a message and died before its acknowledgement arrived. Nobody can tell;
+the message is sent again, and the next incarnation takes it too. The core is made for that: a
+failover drops old packets that are not part of its replay, and answers to its predecessor.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ import attrs
 from chc_ref.core.chain import Chain, Physical, Vertex, compile_chain
 from chc_ref.core.messages import Alert, Arrive, Failed, Output
 from chc_ref.core.transport import Transport
-from chc_ref.core.values import Address, ObjectKey
+from chc_ref.core.values import Address, Branch, ObjectKey
 from chc_ref.errors import ToolError, UsageError
 from chc_ref.net.node import (
     WORLD,
@@ -33,6 +33,8 @@ from chc_ref.net.node import (
     load_chain,
     load_codec,
 )
+from chc_ref.nfs.headers import Connection, FiveTuple, Headers
+from chc_ref.nfs.nat import NAT, Mapping
 from chc_ref.nfs.tiny import COUNTER
 
 PAUSE_S = 0.005
@@ -51,6 +53,15 @@ def counter_chain() -> Chain:
     return Chain((Vertex("counter", COUNTER, 2),))
 
 
+def nat_chain() -> Chain:
+    """Give the chain of ``chc demo``: a NAT on two instances."""
+    return Chain((Vertex("nat", NAT, 2),))
+
+
+NAT_CLASSES = (FiveTuple, Headers, Mapping, Connection)
+"""Classes that travel in the headers, flows and values of ``nat_chain``."""
+
+
 @attrs.frozen
 class DemoResult:
     """What came of a demonstration; the caller compares it with the ideal chain."""
@@ -60,6 +71,8 @@ class DemoResult:
     outputs: tuple[Output, ...]
     """What left the chain, in order of leaving; at most one a crash is lost (REC-2)."""
     alerts: tuple[Alert, ...]
+    positions: dict[tuple[str, int, Branch], int]
+    """Order in which the store served what does not commute, for the ideal chain."""
     packets: int
     """Input packets sent to the root."""
     dropped: int
@@ -275,6 +288,7 @@ class Demo:
             values=dict(self.ask("store", "values")),
             outputs=self.ask("sink", "outputs"),
             alerts=self.ask("sink", "alerts"),
+            positions=dict(self.ask("store", "positions")),
             dropped=self.ask("root", "dropped")[0],
         )
 
@@ -321,7 +335,7 @@ def run_demo(
     cluster = Cluster(physical, chain, classes, limit_s + SPARE_S)
     manager, world = (Endpoint(Transport(name, 1), codec) for name in ("manager", WORLD))
     demo = Demo(cluster, Host(physical.components["manager"], manager), Questioner(world))
-    result = DemoResult({}, (), (), len(packets), 0, (), 0.0)
+    result = DemoResult({}, (), (), {}, len(packets), 0, (), 0.0)
     try:
         with demo.loop:
             demo.start(limit_s)

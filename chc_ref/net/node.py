@@ -30,6 +30,7 @@ from chc_ref.core.transport import Datagram, Delivered, RetransmitTimer, Transpo
 from chc_ref.core.values import Address, sorted_items
 from chc_ref.errors import ChcError, UsageError, WireFormatError
 from chc_ref.net.wire import MOST_BYTES, Codec
+from chc_ref.require.witness import Witness
 
 LOOPBACK = "127.0.0.1"
 WORLD = "world"
@@ -165,9 +166,12 @@ class Host:
     component's initial state, which would take messages before its ``Start`` (REC-1).
     """
 
-    def __init__(self, component: Component, endpoint: Endpoint) -> None:
+    def __init__(
+        self, component: Component, endpoint: Endpoint, witness: Witness | None = None
+    ) -> None:
         self.component = component
         self.endpoint = endpoint
+        self.witness = witness
         self.state = component.initial
         self.view = b""
         if endpoint.transport.incarnation > 1:
@@ -175,6 +179,8 @@ class Host:
 
     def happen(self, event: Any) -> None:
         """Let ``event`` happen at the component, and carry out its effects."""
+        if self.witness is not None:
+            self.witness(self.endpoint.transport.address, self.state, event)
         self.state, sends = self.component.step(self.state, event)
         for send in sends:
             self.endpoint.send(send.to, send.message)
@@ -200,6 +206,8 @@ class Host:
         """
         if asked.begin == 0:
             items = views(self.state).get(asked.view, ())
+            if asked.view == "positions" and self.witness is not None:
+                items = tuple(self.witness.positions.items())
             if asked.view == "pending":
                 items = (sum(items) + self.endpoint.state.pending(frozenset({WORLD})),)
             self.view = self.endpoint.codec.pack(items)
@@ -305,7 +313,8 @@ class Config:
 
 def serve(config: Config) -> None:
     """Be ``config.component`` until standard input is closed or time is over."""
-    physical = compile_chain(load_chain(config.chain))
+    chain = load_chain(config.chain)
+    physical = compile_chain(chain)
     transport = Transport(config.component, config.incarnation)
     endpoint = Endpoint(transport, load_codec(config.classes), config.port)
     print(endpoint.port, flush=True)
@@ -313,7 +322,7 @@ def serve(config: Config) -> None:
     if not line:
         return
     endpoint.ports.update(json.loads(line))
-    host = Host(physical.components[config.component], endpoint)
+    host = Host(physical.components[config.component], endpoint, Witness(chain))
     with selectors.DefaultSelector() as stdin, Loop((host,)) as loop:
         stdin.register(sys.stdin.buffer, selectors.EVENT_READ)
         loop.run(lambda: bool(stdin.select(0)), time.monotonic() + config.seconds)

@@ -14,11 +14,11 @@ from typing import Any
 import attrs
 
 from chc_ref.core.chain import Chain, Vertex, compile_chain
-from chc_ref.core.messages import Apply, Arrive, Received
+from chc_ref.core.messages import Arrive
 from chc_ref.core.node import EntryState, NodeState, SinkState
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.store import StoreState
-from chc_ref.core.values import Address, Branch, ObjectKey, vertex_of
+from chc_ref.core.values import Address, ObjectKey, vertex_of
 from chc_ref.nfs.load_balancer import Pool, load_balancer
 from chc_ref.nfs.nat import NAT
 from chc_ref.nfs.portscan import PORTSCAN
@@ -26,6 +26,7 @@ from chc_ref.nfs.trojan import TROJAN
 from chc_ref.replay.schedule import Schedule
 from chc_ref.require.coe import Difference, settled
 from chc_ref.require.ideal import OrderError, run_ideal
+from chc_ref.require.witness import Witness
 from chc_ref.system.composition import WORLD, System
 from chc_ref.system.simulation import Simulation
 from chc_ref.system.world import Arrival, Crash, Operate, World
@@ -63,34 +64,6 @@ def default_chain(instances: int = 2, pools: tuple[Pool, ...] = ()) -> Chain:
     )
     edges = (("nat", "portscan"), ("portscan", "load_balancer"), ("nat", "trojan"))
     return Chain(vertices, edges)
-
-
-class Witness:
-    """Notes in which order the store served what does not commute, for the ideal chain."""
-
-    def __init__(self, chain: Chain) -> None:
-        self.ordered = {
-            (vertex.name, declared.name)
-            for vertex in chain.vertices
-            for declared in vertex.nf.objects
-            if declared.ordered and not declared.per_flow
-        }
-        self.positions: dict[tuple[str, int, Branch], int] = {}
-        self.duplicates = 0
-
-    def __call__(self, address: Address, state: Any, event: Any) -> None:
-        """Observe one local step of a simulation."""
-        if address != "store" or not isinstance(event, Received):
-            return
-        request = event.message
-        if not isinstance(request, Apply):
-            return
-        update = request.id
-        if update in state.records:
-            self.duplicates += 1
-        elif (update.object.vertex, update.object.name) in self.ordered and not request.emulate:
-            place = (update.object.vertex, update.clock, update.branch)
-            self.positions.setdefault(place, len(self.positions))
 
 
 def replay(

@@ -1,0 +1,41 @@
+"""Witness: the order in which a run served what does not commute, for the ideal chain.
+
+Where operations on a shared object do not commute, COE is equality with some ideal execution
+that keeps each flow's order. A run names that execution itself: the order of the store.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chc_ref.core.chain import Chain
+from chc_ref.core.messages import Apply, Received
+from chc_ref.core.values import Address, Branch
+
+
+class Witness:
+    """Notes in which order the store served what does not commute, for the ideal chain."""
+
+    def __init__(self, chain: Chain) -> None:
+        self.ordered = {
+            (vertex.name, declared.name)
+            for vertex in chain.vertices
+            for declared in vertex.nf.objects
+            if declared.ordered and not declared.per_flow
+        }
+        self.positions: dict[tuple[str, int, Branch], int] = {}
+        self.duplicates = 0
+
+    def __call__(self, address: Address, state: Any, event: Any) -> None:
+        """Observe one local step of a simulation."""
+        if address != "store" or not isinstance(event, Received):
+            return
+        request = event.message
+        if not isinstance(request, Apply):
+            return
+        update = request.id
+        if update in state.records:
+            self.duplicates += 1
+        elif (update.object.vertex, update.object.name) in self.ordered and not request.emulate:
+            place = (update.object.vertex, update.clock, update.branch)
+            self.positions.setdefault(place, len(self.positions))
