@@ -60,7 +60,7 @@ def explorer_check(path: Path, rules: Rules | None = None) -> Check:
         expected = report.verdict is model.expect and report.violated.startswith(model.violates)
         return report, expected
 
-    return Check(model.name, "explorer", model.expect, model.violates, model.about, False, run)
+    return Check(model.name, "explorer", model.expect, model.violates, model.about, model.slow, run)
 
 
 def tlc_check(instance: tlc.Instance) -> Check:

@@ -39,6 +39,7 @@ KEYS: dict[str, tuple[type, bool]] = {
     "most_crashes": (int, False),
     "persist_every": (int, False),
     "witnesses": (list, True),
+    "slow": (bool, False),
 }
 """Key of a model file: its type, and whether it must be there."""
 
@@ -59,6 +60,8 @@ class Model:
     world: World
     witnesses: tuple[str, ...]
     """Names of the situations that must be reached, or the check says nothing."""
+    slow: bool = False
+    """Run only when asked for."""
 
     def system(self, rules: Rules | None = None) -> System:
         """Give the transition system, under other rules if any are named."""
@@ -133,6 +136,7 @@ def _model(name: str, data: dict[str, Any]) -> Model:
         chain,
         world,
         tuple(data["witnesses"]),
+        data.get("slow", False),
     )
 
 

@@ -40,7 +40,7 @@ from chc_ref.core.messages import (
 from chc_ref.core.operations import NetworkFunction, Outcome
 from chc_ref.core.queue import Item
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.values import Address, Flow, Map, sorted_items
+from chc_ref.core.values import Address, Flow, Map, evolve, sorted_items
 
 Values = tuple[tuple[str, Any], ...]
 Slot = tuple[Flow, int]
@@ -168,7 +168,7 @@ class Instance:
 
     def take(self, state: InstanceState, items: list[Item]) -> tuple[InstanceState, list[Effect]]:
         """Take items from the queue and work as far as possible."""
-        return self._pump(attrs.evolve(state, fifo=(*state.fifo, *items)), [])
+        return self._pump(evolve(state, fifo=(*state.fifo, *items)), [])
 
     def on_message(
         self, state: InstanceState, message: Granted | Result | Deleted
@@ -186,7 +186,7 @@ class Instance:
     def on_flush(self, state: InstanceState) -> tuple[InstanceState, list[Effect]]:
         """Flush the cached operations (CACHE-2): operations are sent, not values."""
         sends: list[Effect] = [Send("store", apply) for apply in state.unflushed]
-        return attrs.evolve(state, unflushed=()), sends
+        return evolve(state, unflushed=()), sends
 
     # ------------------------------------------------------------------ taking items
 
@@ -196,15 +196,15 @@ class Instance:
         while state.work is None:
             if state.ready:
                 head = state.ready[0]
-                state = attrs.evolve(state, ready=state.ready[1:])
+                state = evolve(state, ready=state.ready[1:])
                 state, more = self._item(state, "", head)
             elif state.lane and self._lane_is_free(state):
                 source, head = state.lane[0]
-                state = attrs.evolve(state, lane=state.lane[1:])
+                state = evolve(state, lane=state.lane[1:])
                 state, more = self._pass_through(state, source, head)
             elif state.fifo:
                 source, head = state.fifo[0]
-                state = attrs.evolve(state, fifo=state.fifo[1:])
+                state = evolve(state, fifo=state.fifo[1:])
                 state, more = self._item(state, source, head)
             else:
                 break
@@ -227,7 +227,7 @@ class Instance:
             return self._replay_end(state, source, item)
         state, effects = self.on_flush(state)  # the store must know all before it is asked
         work = Work(item, Mode.EMULATED, wait=Wait.PEEK)
-        return attrs.evolve(state, work=work), [*effects, self._ask(item, peek=True)]
+        return evolve(state, work=work), [*effects, self._ask(item, peek=True)]
 
     def _item(
         self, state: InstanceState, source: Address, item: Any
@@ -237,7 +237,7 @@ class Instance:
                 None,
                 self.address,
             ):
-                return attrs.evolve(state, lane=(*state.lane, (source, item))), []
+                return evolve(state, lane=(*state.lane, (source, item))), []
             case Packet():
                 return self._packet(state, item)
             case Loaded(packet, values, owned):
@@ -255,12 +255,12 @@ class Instance:
         slot = (packet.flow, packet.epoch)
         waiting = state.blocked.get(slot)
         if waiting is not None:  # order within the flow, whatever came of the front packet
-            return attrs.evolve(state, blocked=state.blocked.insert(slot, (*waiting, packet))), []
+            return evolve(state, blocked=state.blocked.insert(slot, (*waiting, packet))), []
         owned = state.owned.get(packet.flow)
         if packet.target is None and owned is not None and owned.epoch == packet.epoch:
             return self._run(state, Work(packet, Mode.OWN, owned.values))
         state, effects = self.on_flush(state)  # the store must know all before it is asked
-        state = attrs.evolve(
+        state = evolve(
             state,
             blocked=state.blocked.insert(slot, (packet,)),
             owned=state.owned.discard(packet.flow) if packet.target else state.owned,
@@ -278,21 +278,21 @@ class Instance:
         if answer.peek:
             if work is None or work.wait is not Wait.PEEK or self._key(work.packet) != asked:
                 return state, []
-            return self._run(state, attrs.evolve(work, values=answer.values, wait=None))
+            return self._run(state, evolve(work, values=answer.values, wait=None))
         slot = (answer.flow, answer.epoch)
         waiting = state.blocked.get(slot)
         if not waiting or self._key(waiting[0]) != asked:
             return state, []
         if waiting[0].target is None and answer.owned:
             tenanted = Tenanted(answer.epoch, answer.values)
-            return attrs.evolve(
+            return evolve(
                 state,
                 owned=state.owned.insert(answer.flow, tenanted),
                 blocked=state.blocked.discard(slot),
                 ready=(*state.ready, *waiting),
             ), []
         loaded = Loaded(waiting[0], answer.values, answer.owned)
-        return attrs.evolve(
+        return evolve(
             state,
             blocked=state.blocked.insert(slot, waiting[1:]),
             ready=(*state.ready, loaded),
@@ -310,7 +310,7 @@ class Instance:
             return state, []
         if not answer.known:  # emulation met an update that is still to be made elsewhere
             return self._done(state, work)
-        work = attrs.evolve(work, results=(*work.results, answer.value), wait=None)
+        work = evolve(work, results=(*work.results, answer.value), wait=None)
         return self._run(state, work)
 
     def _deleted(self, state: InstanceState, answer: Deleted) -> tuple[InstanceState, list[Effect]]:
@@ -337,35 +337,35 @@ class Instance:
         step = self._execute(work)
         emulate = work.mode is Mode.EMULATED
         effects: list[Effect] = [
-            Send("store", attrs.evolve(access, emulate=emulate))
+            Send("store", evolve(access, emulate=emulate))
             for access in step.accesses[work.sent :]
             if access.blocking or not emulate
         ]
-        work = attrs.evolve(work, sent=len(step.accesses))
+        work = evolve(work, sent=len(step.accesses))
         if isinstance(step, Suspended):
-            return attrs.evolve(state, work=attrs.evolve(work, wait=Wait.RESULT)), effects
+            return evolve(state, work=evolve(work, wait=Wait.RESULT)), effects
         state, more = self._finish(state, work, step)
         return state, effects + more
 
     def _finish(
         self, state: InstanceState, work: Work, step: Finished
     ) -> tuple[InstanceState, list[Effect]]:
-        packet = attrs.evolve(work.packet, vector=step.vector)
+        packet = evolve(work.packet, vector=step.vector)
         effects: list[Effect] = []
         if work.mode is not Mode.EMULATED:
             if work.mode is Mode.OWN:
                 tenanted = Tenanted(packet.epoch, step.values)
-                state = attrs.evolve(state, owned=state.owned.insert(packet.flow, tenanted))
-            state = attrs.evolve(state, unflushed=(*state.unflushed, *step.writes))
+                state = evolve(state, owned=state.owned.insert(packet.flow, tenanted))
+            state = evolve(state, unflushed=(*state.unflushed, *step.writes))
             if self.eager_flush or work.mode is Mode.REPLAYED:
                 state, effects = self.on_flush(state)
         if packet.target not in (None, self.address):
             if step.outcome.outputs and not self.last:
-                effects.append(Emit(attrs.evolve(packet, after=packet.epoch), step.outcome.outputs))
+                effects.append(Emit(evolve(packet, after=packet.epoch), step.outcome.outputs))
             state, more = self._done(state, work)
             return state, effects + more
-        packet = attrs.evolve(packet, target=None, session=0)  # DUP-3: cleared where it was for
-        return self._send_on(state, attrs.evolve(work, packet=packet), step.outcome, effects)
+        packet = evolve(packet, target=None, session=0)  # DUP-3: cleared where it was for
+        return self._send_on(state, evolve(work, packet=packet), step.outcome, effects)
 
     def _send_on(
         self, state: InstanceState, work: Work, outcome: Outcome, effects: list[Effect]
@@ -373,15 +373,15 @@ class Instance:
         """Let the outcome of a packet leave: downstream, or by way of its delete (REC-2)."""
         packet = work.packet
         if outcome.outputs and not self.last:
-            effects.append(Emit(attrs.evolve(packet, after=packet.epoch), outcome.outputs))
+            effects.append(Emit(evolve(packet, after=packet.epoch), outcome.outputs))
             effects += self._alerts(packet, outcome)
         else:
             vectors = (*packet.earlier, (packet.branch, packet.vector))
             delete = Delete(packet.clock, packet.branch, packet.share, vectors, state.start)
             effects.append(Send("root", delete))
             if outcome.outputs or outcome.alerts:
-                work = attrs.evolve(work, wait=Wait.DELETE, leaving=outcome)
-                return attrs.evolve(state, work=work), effects
+                work = evolve(work, wait=Wait.DELETE, leaving=outcome)
+                return evolve(state, work=work), effects
         state, more = self._done(state, work)
         return state, effects + more
 
@@ -398,18 +398,18 @@ class Instance:
 
     def _done(self, state: InstanceState, work: Work) -> tuple[InstanceState, list[Effect]]:
         """End the work, and ask for the state of the next packet that waited behind it."""
-        state = attrs.evolve(state, work=None)
+        state = evolve(state, work=None)
         slot = (work.packet.flow, work.packet.epoch)
         waiting = state.blocked.get(slot)
         passing = work.packet.target not in (None, self.address)
         if work.mode is Mode.OWN or passing or waiting is None:
             return state, []
         while waiting and not isinstance(waiting[0], Packet):
-            state = attrs.evolve(state, ready=(*state.ready, waiting[0]))
+            state = evolve(state, ready=(*state.ready, waiting[0]))
             waiting = waiting[1:]
         if not waiting:
-            return attrs.evolve(state, blocked=state.blocked.discard(slot)), []
-        state = attrs.evolve(state, blocked=state.blocked.insert(slot, waiting))
+            return evolve(state, blocked=state.blocked.discard(slot)), []
+        state = evolve(state, blocked=state.blocked.insert(slot, waiting))
         return state, [self._ask(waiting[0])]
 
     # ------------------------------------------------------------------ marks
@@ -423,14 +423,14 @@ class Instance:
         key = (mark.flow, mark.epoch)
         lasts = state.lasts.get(key, frozenset()) | {source}
         if any(one not in lasts for one in self.upstream):
-            return attrs.evolve(state, lasts=state.lasts.insert(key, lasts)), []
-        state = attrs.evolve(state, lasts=state.lasts.discard(key))
+            return evolve(state, lasts=state.lasts.insert(key, lasts)), []
+        state = evolve(state, lasts=state.lasts.discard(key))
         handover = Handover(mark.flow, mark.epoch)
         slot = (mark.flow, mark.epoch - 1)
         waiting = state.blocked.get(slot)
         if waiting is None:
             return self._hand_over(state, handover)
-        return attrs.evolve(state, blocked=state.blocked.insert(slot, (*waiting, handover))), []
+        return evolve(state, blocked=state.blocked.insert(slot, (*waiting, handover))), []
 
     def _hand_over(
         self, state: InstanceState, handover: Handover
@@ -439,7 +439,7 @@ class Instance:
         effects: list[Effect] = []
         if self.rules.flushes_before_release(len(state.unflushed)):
             state, effects = self.on_flush(state)
-        state = attrs.evolve(
+        state = evolve(
             state,
             owned=state.owned.discard(handover.flow),
             released=state.released.insert(
@@ -456,9 +456,9 @@ class Instance:
     ) -> tuple[InstanceState, list[Effect]]:
         ends = state.ends | {(source, mark)}
         if any((one, mark) not in ends for one in self.upstream):
-            return attrs.evolve(state, ends=ends), []
+            return evolve(state, ends=ends), []
         ends -= {(one, mark) for one in self.upstream}
         again = tuple(
             Passed(flow, epoch) for flow, epochs in sorted_items(state.released) for epoch in epochs
         )
-        return attrs.evolve(state, ends=ends), [Announce(mark, again)]
+        return evolve(state, ends=ends), [Announce(mark, again)]

@@ -26,7 +26,7 @@ from chc_ref.core.messages import (
     Send,
     Start,
 )
-from chc_ref.core.values import Address, Flow, Map, sorted_items, spread, vertex_of
+from chc_ref.core.values import Address, Flow, Map, evolve, sorted_items, spread, vertex_of
 
 
 @attrs.frozen(cache_hash=True)
@@ -64,14 +64,14 @@ class Manager:
         """React to one event; an unknown one is a fault of the driver (KeyError)."""
         match event:
             case MoveRequested():
-                return self._wish(attrs.evolve(state, wishes=(*state.wishes, event)))
+                return self._wish(evolve(state, wishes=(*state.wishes, event)))
             case Received(source, HandedOver(flow, epoch)):
                 return self._handed_over(state, vertex_of(source), flow, epoch)
             case Failed(address):
                 session = state.session + 1
                 recovering = state.recovering.insert(address, (session, False))
                 start = Start(self._moves_of(state, address), session)
-                state = attrs.evolve(state, recovering=recovering, session=session)
+                state = evolve(state, recovering=recovering, session=session)
                 return state, [Send(address, start)]
             case Received(source, Ready(session)):
                 if state.recovering.get(source) != (session, False):
@@ -80,7 +80,7 @@ class Manager:
             case Received(source, Recovered(session)):
                 if session != state.session or source not in state.recovering:
                     return state, []  # a later replay is still under way
-                return attrs.evolve(state, recovering=state.recovering.discard(source)), []
+                return evolve(state, recovering=state.recovering.discard(source)), []
         raise KeyError(f"manager: unexpected {event!r}")
 
     def _wish(self, state: ManagerState) -> tuple[ManagerState, list[Send]]:
@@ -97,7 +97,7 @@ class Manager:
                 continue
             state, sends = self._move(state, wish)
             effects += sends
-        return attrs.evolve(state, wishes=tuple(kept)), effects
+        return evolve(state, wishes=tuple(kept)), effects
 
     def _handed_over(
         self, state: ManagerState, vertex: str, flow: Flow, epoch: int
@@ -105,7 +105,7 @@ class Manager:
         moving = state.under_way.get(flow, ())
         left = tuple(m for m in moving if (m.vertex, m.epoch) != (vertex, epoch))
         under_way = state.under_way.insert(flow, left) if left else state.under_way.discard(flow)
-        return self._wish(attrs.evolve(state, under_way=under_way))
+        return self._wish(evolve(state, under_way=under_way))
 
     def _move(self, state: ManagerState, wish: MoveRequested) -> tuple[ManagerState, list[Send]]:
         key = (wish.vertex, wish.flow)
@@ -115,7 +115,7 @@ class Manager:
             return state, []
         move = Move(wish.vertex, wish.flow, len(moves) + 1, wish.to)
         moving = (*state.under_way.get(wish.flow, ()), move)
-        state = attrs.evolve(
+        state = evolve(
             state,
             moves=state.moves.insert(key, (*moves, move)),
             under_way=state.under_way.insert(wish.flow, moving),
@@ -136,6 +136,6 @@ class Manager:
         """Replay to every instance in recovery: a second failure may have broken a first replay."""
         session = state.session + 1
         recovering = state.recovering.insert(source, (start, True))
-        state = attrs.evolve(state, session=session, recovering=recovering)
+        state = evolve(state, session=session, recovering=recovering)
         targets = sorted(address for address, (_, runs) in recovering.items() if runs)
         return state, [Send("root", Replay(target, session)) for target in targets]

@@ -39,7 +39,7 @@ from chc_ref.core.messages import (
 from chc_ref.core.queue import Queue, QueueState
 from chc_ref.core.root import Root, RootState
 from chc_ref.core.splitter import Splitter, SplitterState
-from chc_ref.core.values import vertex_of
+from chc_ref.core.values import evolve, vertex_of
 
 
 class Component(Protocol):
@@ -90,10 +90,10 @@ class Node:
                 return self._settle(state, *self.instance.on_flush(state.instance))
             case Received(_, Move() as move):
                 splitter, sends = self.splitter.on_move(state.splitter, move)
-                return attrs.evolve(state, splitter=splitter), sends
+                return evolve(state, splitter=splitter), sends
             case Received(source, Packet() | LastMark() | Passed() | ReplayEnd() as item):
                 queue, items = self.queue.on_item(state.queue, (source, item))
-                state = attrs.evolve(state, queue=queue)
+                state = evolve(state, queue=queue)
                 return self._settle(state, *self.instance.take(state.instance, items))
             case Received(_, Granted() | Result() | Deleted() as answer):
                 return self._settle(state, *self.instance.on_message(state.instance, answer))
@@ -121,7 +121,7 @@ class Node:
             else:
                 splitter, more = self.splitter.on_packet(splitter, effect.packet, effect.headers)
                 sends += more
-        return attrs.evolve(state, instance=instance, splitter=splitter), sends
+        return evolve(state, instance=instance, splitter=splitter), sends
 
     def _announce(self, splitter: SplitterState, effect: Announce) -> list[Send]:
         mark = effect.mark
@@ -166,12 +166,12 @@ class Entry:
             case Received(source, Delete() as delete):
                 root, sends = self.root.on_delete(state.root, delete)
                 answers = [Send(source, send.message) for send in sends]
-                return attrs.evolve(state, root=root), answers
+                return evolve(state, root=root), answers
             case Received(_, Committed() as signal):
-                return attrs.evolve(state, root=self.root.on_committed(state.root, signal)), []
+                return evolve(state, root=self.root.on_committed(state.root, signal)), []
             case Received(_, Move() as move):
                 splitter, sends = self.splitter.on_move(state.splitter, move)
-                return attrs.evolve(state, splitter=splitter), sends
+                return evolve(state, splitter=splitter), sends
             case Received(_, Replay() as request):
                 packets, end = self.root.replay(state.root, request)
                 state, sends = self._forward(state, state.root, packets, [])
@@ -216,9 +216,9 @@ class Sink:
         """Take one event."""
         match event:
             case Received(_, Alert() as alert):
-                return attrs.evolve(state, alerts=(*state.alerts, alert)), []
+                return evolve(state, alerts=(*state.alerts, alert)), []
             case Received(source, Output() | Passed() as item):
                 queue, items = self.queue.on_item(state.queue, (source, item))
                 outputs = (*state.outputs, *(message for _, message in items))
-                return attrs.evolve(state, queue=queue, outputs=outputs), []
+                return evolve(state, queue=queue, outputs=outputs), []
         raise KeyError(f"sink: unexpected {event!r}")

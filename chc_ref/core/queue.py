@@ -13,7 +13,7 @@ import attrs
 
 from chc_ref.core.messages import Output, Packet, Passed, ReplayEnd
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.values import Address, Branch, Flow, Map, vertex_of
+from chc_ref.core.values import Address, Branch, Flow, Map, evolve, vertex_of
 
 Item = tuple[Address, Any]
 """(source, message) as it came off a channel."""
@@ -61,12 +61,12 @@ class Queue:
         if isinstance(message, Packet | ReplayEnd) and message.target == self.owner:
             if message.session <= state.born:
                 return state, []
-            state = attrs.evolve(state, valid=state.valid or message.session)
+            state = evolve(state, valid=state.valid or message.session)
             if state.recovering and isinstance(message, ReplayEnd):
                 return self._replay_end(state, source, message)
             return self._admit(state, item)
         if state.recovering:
-            return attrs.evolve(state, aside=(*state.aside, item)), []
+            return evolve(state, aside=(*state.aside, item)), []
         return self._admit(state, item)
 
     def _replay_end(
@@ -74,18 +74,23 @@ class Queue:
     ) -> tuple[QueueState, list[Item]]:
         ends = state.ends | {(source, mark.session)}
         if any((one, mark.session) not in ends for one in self.upstream):
-            return attrs.evolve(state, ends=ends), []
+            return evolve(state, ends=ends), []
         aside = state.aside
-        state = attrs.evolve(state, recovering=False, ends=frozenset(), aside=())
+        state = evolve(state, recovering=False, ends=frozenset(), aside=())
         taken: list[Item] = [(source, mark)]
         for item in aside:
-            # It was in the replay, or its branch had ended: a channel may bring once more
-            # what our predecessor had taken.
-            if isinstance(item[1], Packet) and item[1].clock <= mark.newest:
-                continue
-            state, more = self._admit(state, item)
-            taken += more
+            if not self._is_done(item[1], mark):
+                state, more = self._admit(state, item)
+                taken += more
         return state, taken
+
+    def _is_done(self, message: Any, mark: ReplayEnd) -> bool:
+        """A channel may bring once more what our predecessor had taken.
+
+        A packet for us that is no newer than the replay was in it, or its branch had ended.
+        """
+        for_us = isinstance(message, Packet) and message.target is None
+        return for_us and message.clock <= mark.newest
 
     def _admit(self, state: QueueState, item: Item) -> tuple[QueueState, list[Item]]:
         source, message = item
@@ -94,7 +99,7 @@ class Queue:
         if isinstance(message, Packet | ReplayEnd) and 0 < message.session < state.valid:
             return state, []  # we may have been down when it began: a later one is under way
         if isinstance(message, Packet | Output) and self._holds(state, source, message):
-            return attrs.evolve(state, held=(*state.held, item)), []
+            return evolve(state, held=(*state.held, item)), []
         if isinstance(message, Packet) and self.suppress:
             # A replayed packet on its way to another instance is no suspicious duplicate
             # (DUP-3), but one replay sends it once.
@@ -103,7 +108,7 @@ class Queue:
             key = (message.clock, message.branch, replay)
             if self.rules.seen_before(state.seen, key):
                 return state, []
-            state = attrs.evolve(state, seen=state.seen.insert(key, True))
+            state = evolve(state, seen=state.seen.insert(key, True))
         return state, [item]
 
     def _holds(self, state: QueueState, source: Address, message: Packet | Output) -> bool:
@@ -117,7 +122,7 @@ class Queue:
         key = (vertex_of(source), mark.flow)
         passed = state.passed.get(key, frozenset()) | {mark.epoch}
         held = state.held
-        state = attrs.evolve(state, passed=state.passed.insert(key, passed), held=())
+        state = evolve(state, passed=state.passed.insert(key, passed), held=())
         taken: list[Item] = []
         # What must still wait is held again. One mark may free what several instances sent.
         for item in sorted(held, key=lambda item: self.rules.freed_first(item[1].after)):

@@ -25,7 +25,7 @@ from chc_ref.core.messages import (
     Send,
 )
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.values import Address, Branch, Map, clock_of
+from chc_ref.core.values import Address, Branch, Map, clock_of, evolve
 from chc_ref.errors import UsageError
 
 
@@ -87,8 +87,8 @@ class Root:
     ) -> tuple[RootState, list[Packet], list[Send]]:
         """Take an input packet; gives the packets to forward now."""
         if self.capacity and len(state.log) + len(state.waiting) >= self.capacity:
-            return attrs.evolve(state, dropped=state.dropped + 1), [], []
-        return self._admit(attrs.evolve(state, waiting=(*state.waiting, arrival)), asked=False)
+            return evolve(state, dropped=state.dropped + 1), [], []
+        return self._admit(evolve(state, waiting=(*state.waiting, arrival)), asked=False)
 
     def on_persisted(
         self, state: RootState, message: ClockPersisted
@@ -96,7 +96,7 @@ class Root:
         """Go on with the input that waited for this clock."""
         if message.count <= state.persisted:
             return state, [], []
-        return self._admit(attrs.evolve(state, persisted=message.count), asked=True)
+        return self._admit(evolve(state, persisted=message.count), asked=True)
 
     def on_delete(self, state: RootState, delete: Delete) -> tuple[RootState, list[Send]]:
         """Count a branch as ended, and say so to the sender of ``delete`` (REC-2).
@@ -106,7 +106,7 @@ class Root:
         entry = state.log.get(delete.clock)
         first = entry is not None and delete.branch not in entry.ended
         if entry is not None and first:
-            entry = attrs.evolve(
+            entry = evolve(
                 entry,
                 share=entry.share + delete.share,
                 vectors=entry.vectors.update(dict(delete.vectors)),
@@ -122,12 +122,12 @@ class Root:
             return state
         before = entry.signals.get(signal.branch, 0)
         signals = entry.signals.insert(signal.branch, self.rules.add_token(before, signal.token))
-        return self._update(state, signal.clock, attrs.evolve(entry, signals=signals))
+        return self._update(state, signal.clock, evolve(entry, signals=signals))
 
     def replay(self, state: RootState, request: Replay) -> tuple[list[Packet], ReplayEnd]:
         """Give every logged packet in clock order, marked with its target (DUP-3)."""
         packets = [
-            attrs.evolve(entry.packet, target=request.target, session=request.session)
+            evolve(entry.packet, target=request.target, session=request.session)
             for _, entry in sorted(state.log.items(), key=lambda item: item[0])
         ]
         newest = clock_of(self.identifier, state.count) if state.count else 0
@@ -140,7 +140,7 @@ class Root:
             for branch, vector in entry.vectors.items()
         )
         log = state.log.discard(clock) if done else state.log.insert(clock, entry)
-        return attrs.evolve(state, log=log)
+        return evolve(state, log=log)
 
     def _admit(self, state: RootState, asked: bool) -> tuple[RootState, list[Packet], list[Send]]:
         """Give clocks to what waits, up to one that the store must hear of first."""
@@ -154,7 +154,7 @@ class Root:
                 return state, packets, [Send(self.store, PersistClock(count))] if first else []
             arrival = state.waiting[0]
             packet = Packet(clock_of(self.identifier, count), arrival.flow, arrival.headers)
-            state = attrs.evolve(
+            state = evolve(
                 state,
                 count=count,
                 waiting=state.waiting[1:],

@@ -1,7 +1,7 @@
 """The rules that a protocol variant may change, one named function each.
 
 A machine is given one ``Rules`` value. ``AMENDED`` is what we hold to be right; a variant is
-``attrs.evolve(AMENDED, name=..., one_rule=...)``. Nothing else in the core knows of variants.
+``evolve(AMENDED, name=..., one_rule=...)``. Nothing else in the core knows of variants.
 """
 
 from __future__ import annotations

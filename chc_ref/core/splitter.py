@@ -15,7 +15,7 @@ import attrs
 
 from chc_ref.core.messages import LastMark, Move, Packet, ReplayEnd, Send
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.values import Address, Flow, Map, sorted_items, spread, vertex_of
+from chc_ref.core.values import Address, Flow, Map, evolve, sorted_items, spread, vertex_of
 
 
 @attrs.frozen(cache_hash=True)
@@ -62,7 +62,7 @@ class Splitter:
             (move.vertex, move.flow), (*tenures, Tenure(move.epoch, move.to))
         )
         mark = [Send(tenures[-1].instance, LastMark(move.flow, move.epoch))]
-        return attrs.evolve(state, routes=routes), mark if self.rules.marks_last(move.epoch) else []
+        return evolve(state, routes=routes), mark if self.rules.marks_last(move.epoch) else []
 
     def on_packet(
         self, state: SplitterState, packet: Packet, headers: tuple[Any, ...]
@@ -76,9 +76,9 @@ class Splitter:
         effects: list[Send] = []
         for index in range(fan_out):
             edge = self.downstream[index // len(headers)]
-            copy = attrs.evolve(packet, headers=headers[index % len(headers)])
+            copy = evolve(packet, headers=headers[index % len(headers)])
             if fan_out > 1:
-                copy = attrs.evolve(
+                copy = evolve(
                     copy,
                     branch=(*packet.branch, index),
                     share=packet.share * Fraction(1, fan_out),
@@ -128,10 +128,10 @@ class Splitter:
             return state, self._replayed(edge, packet, tenures)
         tenure = tenures[-1]
         if tenure.since is None:
-            tenure = attrs.evolve(tenure, since=packet.clock)
+            tenure = evolve(tenure, since=packet.clock)
             routes = state.routes.insert((edge.vertex, packet.flow), (*tenures[:-1], tenure))
-            state = attrs.evolve(state, routes=routes)
-        return state, [Send(tenure.instance, attrs.evolve(packet, epoch=tenure.epoch))]
+            state = evolve(state, routes=routes)
+        return state, [Send(tenure.instance, evolve(packet, epoch=tenure.epoch))]
 
     def _replayed(
         self, edge: Downstream, packet: Packet, tenures: tuple[Tenure, ...]
@@ -150,4 +150,4 @@ class Splitter:
         )
         if vertex_of(target) == edge.vertex and tenure.instance != target:
             return []
-        return [Send(tenure.instance, attrs.evolve(packet, epoch=tenure.epoch))]
+        return [Send(tenure.instance, evolve(packet, epoch=tenure.epoch))]

@@ -25,7 +25,7 @@ from chc_ref.core.messages import (
 )
 from chc_ref.core.operations import OperationFailed, StateObject
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.values import Address, Flow, Map, ObjectKey, UpdateId, vertex_of
+from chc_ref.core.values import Address, Flow, Map, ObjectKey, UpdateId, evolve, vertex_of
 
 FlowAt = tuple[str, Flow]
 """A flow at one vertex: the unit of ownership."""
@@ -77,7 +77,7 @@ class Store:
             case Acquire() | Release():
                 return self._tenure(state, source, message)
             case PersistClock(count):
-                state = attrs.evolve(state, persisted=max(count, state.persisted))
+                state = evolve(state, persisted=max(count, state.persisted))
                 return state, [Send(source, ClockPersisted(count))]
         raise KeyError(f"store: unexpected {message!r} from {source}")
 
@@ -99,13 +99,13 @@ class Store:
             return state, self._answer(source, request, refusal, True)
         before = state.values.get(key, declared.initial)
         after, result = request.operation.apply(before)
-        state = attrs.evolve(state, records=state.records.insert(request.id, result))
+        state = evolve(state, records=state.records.insert(request.id, result))
         if not request.operation.reads_only:
-            state = attrs.evolve(state, values=state.values.insert(key, after))
+            state = evolve(state, values=state.values.insert(key, after))
         if declared.per_flow:
             version = (request.id.clock, request.id.seq, after)
             versions = (*state.versions.get(key, ()), version)
-            state = attrs.evolve(state, versions=state.versions.insert(key, versions))
+            state = evolve(state, versions=state.versions.insert(key, versions))
         effects = self._answer(source, request, result, True)
         if not request.operation.reads_only:
             effects.append(
@@ -144,7 +144,7 @@ class Store:
             if state.owners.get(at, Owner()).epoch != owner.epoch:
                 queue, parked = queue + parked, []
         waiting = state.waiting.insert(at, tuple(parked)) if parked else state.waiting.discard(at)
-        return attrs.evolve(state, waiting=waiting), effects
+        return evolve(state, waiting=waiting), effects
 
     def _must_wait(self, owner: Owner, asked: Acquire | Release) -> bool:
         if isinstance(asked, Release):  # tenures end in order, whoever speaks first
@@ -158,12 +158,12 @@ class Store:
         if isinstance(asked, Release):
             if asked.epoch == owner.epoch + 1 and owner.instance in (None, source):
                 owners = state.owners.insert(at, Owner(None, asked.epoch))
-                state = attrs.evolve(state, owners=owners)
+                state = evolve(state, owners=owners)
             return state, []
         owned = not asked.peek and asked.epoch >= owner.epoch and owner.instance in (None, source)
         if owned:
             owners = state.owners.insert(at, Owner(source, asked.epoch))
-            state = attrs.evolve(state, owners=owners)
+            state = evolve(state, owners=owners)
         values = self._as_of(state, at, asked.clock)
         granted = Granted(asked.flow, asked.epoch, asked.clock, values, owned, asked.peek)
         return state, [Send(source, granted)]

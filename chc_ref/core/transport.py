@@ -30,7 +30,7 @@ from typing import Any
 import attrs
 
 from chc_ref.core.messages import Send
-from chc_ref.core.values import Address, Map, sorted_items
+from chc_ref.core.values import Address, Map, evolve, sorted_items
 
 Delivered = tuple[Address, Any]
 """(source, message), to be taken by the component in this order."""
@@ -85,7 +85,7 @@ class Peer:
     def acknowledged(self, ack: int) -> Peer:
         """Forget what the peer has taken; an old or absurd number changes nothing more."""
         count = min(max(ack - self.first + 1, 0), self.flying)
-        return attrs.evolve(
+        return evolve(
             self,
             unacknowledged=self.unacknowledged[count:],
             first=self.first + count,
@@ -140,7 +140,7 @@ class Transport:
     ) -> tuple[TransportState, list[Datagram]]:
         """Put ``message`` on the channel to ``to``."""
         peer = state.peers.get(to, Peer())
-        peer = attrs.evolve(peer, unacknowledged=(*peer.unacknowledged, message))
+        peer = evolve(peer, unacknowledged=(*peer.unacknowledged, message))
         if not peer.incarnation:
             # One probe is on its way already unless this is the first message to wait.
             probes = [self._bare(to, peer)] if len(peer.unacknowledged) == 1 else []
@@ -180,7 +180,7 @@ class Transport:
             late = min(peer.overdue - peer.first + 1, peer.flying, self.burst)
             datagrams += [self._numbered(to, peer, at) for at in range(late)]
             overdue = peer.first + peer.flying - 1
-            state = self._put(state, to, attrs.evolve(peer, overdue=overdue))
+            state = self._put(state, to, evolve(peer, overdue=overdue))
         return state, datagrams
 
     # ------------------------------------------------------------------ parts
@@ -196,7 +196,7 @@ class Transport:
             taken.append(early[expected])
             early = early.remove(expected)
             expected += 1
-        return attrs.evolve(peer, expected=expected, early=early), taken
+        return evolve(peer, expected=expected, early=early), taken
 
     def _fill(self, to: Address, peer: Peer) -> tuple[Peer, list[Datagram]]:
         """Let what waits fly, as far as the window allows."""
@@ -204,15 +204,15 @@ class Transport:
             return peer, []
         flying = min(len(peer.unacknowledged), self.window)
         fresh = [self._numbered(to, peer, at) for at in range(peer.flying, flying)]
-        return attrs.evolve(peer, flying=flying), fresh
+        return evolve(peer, flying=flying), fresh
 
     def _numbered(self, to: Address, peer: Peer, at: int) -> Datagram:
         bare = self._bare(to, peer)
-        return attrs.evolve(bare, sequence=peer.first + at, payload=(peer.unacknowledged[at],))
+        return evolve(bare, sequence=peer.first + at, payload=(peer.unacknowledged[at],))
 
     def _bare(self, to: Address, peer: Peer) -> Datagram:
         ack = peer.expected - 1
         return Datagram(self.address, to, self.incarnation, peer.incarnation, 0, ack)
 
     def _put(self, state: TransportState, to: Address, peer: Peer) -> TransportState:
-        return attrs.evolve(state, peers=state.peers.insert(to, peer))
+        return evolve(state, peers=state.peers.insert(to, peer))

@@ -7,13 +7,16 @@ clock, no randomness. A choice is an event; a machine never draws one.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Hashable, Iterable
-from typing import Any
+from collections.abc import Hashable
+from operator import attrgetter
+from typing import Any, TypeVar
 
 import attrs
 from rpds import HashTrieMap
 
 from chc_ref.errors import UsageError
+
+T = TypeVar("T")
 
 Flow = Hashable
 """The entry flow key: any hashable value; real captures use ``nfs.headers.FiveTuple``."""
@@ -112,13 +115,27 @@ class UpdateId:
         return f"{self.object}@{self.clock}#{self.seq}"
 
 
+_FIELDS: dict[type, tuple[Any, dict[str, int]]] = {}
+
+
+def evolve(value: T, **changes: Any) -> T:
+    """Give ``value`` with some fields changed: ``attrs.evolve``, three times as fast.
+
+    Steps do little else, so this is worth its own lines. It is for classes all of whose
+    fields are arguments of their constructor, in order and by name.
+    """
+    kind = type(value)
+    if kind not in _FIELDS:
+        names = [field.name for field in attrs.fields(kind)]  # type: ignore[arg-type]
+        getter = attrgetter(*names) if len(names) > 1 else lambda v: (getattr(v, names[0]),)
+        _FIELDS[kind] = getter, {name: at for at, name in enumerate(names)}
+    getter, places = _FIELDS[kind]
+    fields = list(getter(value))
+    for name, change in changes.items():
+        fields[places[name]] = change
+    return kind(*fields)
+
+
 def sorted_items(values: Map[Any, Any]) -> list[tuple[Any, Any]]:
     """List a map's items in a fixed order, for effects, reports and comparison."""
     return sorted(values.items(), key=lambda item: repr(item[0]))
-
-
-def without(values: Map[Any, Any], keys: Iterable[Any]) -> Map[Any, Any]:
-    """Give ``values`` without ``keys``; absent keys are no error."""
-    for key in keys:
-        values = values.discard(key)
-    return values

@@ -22,7 +22,7 @@ from chc_ref.core.operations import (
     Put,
     StateObject,
 )
-from chc_ref.core.values import Map
+from chc_ref.core.values import Map, evolve
 from chc_ref.errors import UsageError
 from chc_ref.nfs.headers import TCP, Connection, FiveTuple, Headers, is_new
 
@@ -126,7 +126,7 @@ def load_balancer(pools: tuple[Pool, ...] = ()) -> NetworkFunction:
             server = yield Access("load", Choose(candidates(flow), leaving))
             assigned = Assigned(server, Connection(headers.sequence))
         elif known is not None:
-            assigned = attrs.evolve(known, connection=known.connection.after(headers))
+            assigned = evolve(known, connection=known.connection.after(headers))
             if assigned.connection.closed and not known.connection.closed:
                 yield Access("load", End(known.server), blocking=False)
         if assigned is None:
@@ -136,7 +136,7 @@ def load_balancer(pools: tuple[Pool, ...] = ()) -> NetworkFunction:
         yield Access("bytes", Increment(headers.length), key=assigned.server, blocking=False)
         if headers.outbound:
             address, _, port = assigned.server.rpartition(":")
-            headers = attrs.evolve(headers, destination=address, destination_port=int(port))
+            headers = evolve(headers, destination=address, destination_port=int(port))
         return Outcome((headers,))
 
     objects = (

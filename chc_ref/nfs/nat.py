@@ -17,6 +17,7 @@ from chc_ref.core.operations import (
     Put,
     StateObject,
 )
+from chc_ref.core.values import evolve
 from chc_ref.nfs.headers import TCP, UDP, Connection, FiveTuple, Headers, is_new
 
 PUBLIC_ADDRESS = "192.0.2.1"
@@ -50,13 +51,13 @@ def _nat(headers: Headers, flow: FiveTuple, clock: int) -> Process:
         port = yield Access("free_ports", Pop())
         if isinstance(port, OperationFailed):
             return Outcome()  # no port left: the packet cannot be translated
-        mapping = attrs.evolve(mapping, port=port)
+        mapping = evolve(mapping, port=port)
     elif _closes(known, mapping):
         yield Access("free_ports", Push(mapping.port), blocking=False)
     if mapping != known:
         yield Access("mapping", Put(mapping))
     if headers.outbound and mapping.port is not None:
-        headers = attrs.evolve(headers, source=PUBLIC_ADDRESS, source_port=mapping.port)
+        headers = evolve(headers, source=PUBLIC_ADDRESS, source_port=mapping.port)
     return Outcome((headers,))
 
 
@@ -66,16 +67,16 @@ def _next(known: Mapping | None, headers: Headers) -> tuple[Mapping, bool]:
     if is_new(mapping.connection, headers):
         connection = Connection(headers.sequence)
         if not headers.outbound:
-            return attrs.evolve(mapping, port=None, connection=connection), False
+            return evolve(mapping, port=None, connection=connection), False
         # The port of a closed connection has gone back; one still open keeps its port.
         fresh = mapping.port is None or (
             mapping.connection is not None and mapping.connection.closed
         )
         count = mapping.connections + 1
-        return attrs.evolve(mapping, connection=connection, connections=count), fresh
+        return evolve(mapping, connection=connection, connections=count), fresh
     if mapping.connection is not None:
         connection = mapping.connection.after(headers)
-        return attrs.evolve(mapping, connection=connection), False
+        return evolve(mapping, connection=connection), False
     return mapping, mapping.port is None and headers.outbound
 
 

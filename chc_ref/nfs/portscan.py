@@ -22,6 +22,7 @@ from chc_ref.core.operations import (
     Put,
     StateObject,
 )
+from chc_ref.core.values import evolve
 from chc_ref.nfs.headers import FiveTuple, Headers
 
 SUCCESS_IF_BENIGN = 0.7
@@ -78,7 +79,7 @@ def _portscan(headers: Headers, flow: FiveTuple, clock: int) -> Process:
         yield Access("attempt", Put(Attempt(headers.sequence, headers.time_us)))
     elif attempt is not None and attempt.pending and _answers(headers):
         outcome = headers.accepts
-        yield Access("attempt", Put(attrs.evolve(attempt, pending=False)))
+        yield Access("attempt", Put(evolve(attempt, pending=False)))
     operation = Get() if outcome is None else Observe(outcome)
     likelihood: Likelihood = yield Access("likelihood", operation, key=flow.inside)
     return Outcome() if likelihood.blocked else Outcome((headers,))

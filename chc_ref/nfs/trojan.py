@@ -24,6 +24,7 @@ from chc_ref.core.operations import (
     Put,
     StateObject,
 )
+from chc_ref.core.values import evolve
 from chc_ref.nfs.headers import TCP, FiveTuple, Headers
 
 SSH_PORT, FTP_PORT, IRC_PORT = 22, 21, 6667
@@ -146,7 +147,7 @@ def _read(session: Session, headers: Headers, port: int, clock: int) -> tuple[Se
         kind = "irc"
     else:
         return session, []
-    return attrs.evolve(session, settled=True), [Step(session.opened, kind, session.opened)]
+    return evolve(session, settled=True), [Step(session.opened, kind, session.opened)]
 
 
 def _read_ftp(session: Session, headers: Headers, clock: int) -> tuple[Session, list[Step]]:
@@ -157,11 +158,11 @@ def _read_ftp(session: Session, headers: Headers, clock: int) -> tuple[Session, 
             asked = re.match(rb"(?i)RETR (\S+)", line)
             if asked:
                 ending = asked[1].rpartition(b".")[2].decode("latin-1").lower()
-                session = attrs.evolve(session, asked=ending)
+                session = evolve(session, asked=ending)
         elif session.asked and re.match(rb"\d\d\d ", line) and line[:3] not in (b"150", b"125"):
             if line[:3] == b"226" and session.asked in FILES:
                 steps.append(Step(clock, session.asked, session.opened))
-            session = attrs.evolve(session, asked="")
+            session = evolve(session, asked="")
     return session, steps
 
 

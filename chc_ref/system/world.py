@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from chc_ref.core.messages import Arrive, Crashed, Failed, MoveRequested
-from chc_ref.core.values import Address
+from chc_ref.core.values import Address, evolve
 
 
 @attrs.frozen(cache_hash=True)
@@ -80,15 +80,15 @@ class World:
         """Let ``event`` happen."""
         match event:
             case Arrival(packet):
-                arrived = attrs.evolve(state, arrived=state.arrived + 1)
+                arrived = evolve(state, arrived=state.arrived + 1)
                 return arrived, [Direct("root", packet)]
             case Operate(wish):
-                operated = attrs.evolve(state, operated=state.operated + 1)
+                operated = evolve(state, operated=state.operated + 1)
                 return operated, [Direct("manager", wish)]
             case Crash(address):
                 crashed = tuple(sorted((*state.crashed, address)))
                 effects = [Direct(address, Crashed()), Direct("manager", Failed(address))]
-                return attrs.evolve(state, crashed=crashed), effects
+                return evolve(state, crashed=crashed), effects
         raise KeyError(f"world: unexpected {event!r}")
 
     def finished(self, state: WorldState) -> bool:
