@@ -163,6 +163,14 @@ def test_a_record_shorter_than_its_headers_is_malformed(tmp_path: Path) -> None:
     assert load(path).malformed == 1
 
 
+def test_a_capture_that_ends_within_a_packet_says_so(tmp_path: Path) -> None:
+    """The packet that the file breaks off in is malformed, though its headers are whole."""
+    path = tmp_path / "cut.pcap"
+    path.write_bytes((CAPTURES / "trojan_small.pcap").read_bytes()[:-3])
+    capture = load(path)
+    assert (capture.read, capture.malformed, len(capture.arrivals)) == (1362, 1, 1361)
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [(b"hello", "not a pcap"), (b"", "not a pcap"), (None, "No such file")],

@@ -6,6 +6,7 @@ is inside comes from the caller's networks, or is inferred from who opens connec
 
 from __future__ import annotations
 
+import io
 import ipaddress
 import struct
 from collections import Counter
@@ -102,10 +103,21 @@ def load(path: Path, inside: tuple[Network, ...] = (), progress: Progress | None
     return Capture(arrivals, read, malformed, other)
 
 
+class _File(io.BufferedReader):
+    """A file that notices when it ends in the middle of what was asked for."""
+
+    cut = False
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(size)
+        self.cut = self.cut or 0 < len(data) < (size or 0)
+        return data
+
+
 def _records(path: Path) -> Iterator[tuple[int, float, bytes] | None]:
     """Give (link type, time, bytes) of each record; None for one that the file breaks off in."""
     try:
-        with path.open("rb") as file:
+        with _File(io.FileIO(path)) as file:
             try:
                 reader = dpkt.pcap.UniversalReader(file)
             except BROKEN as error:
@@ -122,7 +134,7 @@ def _records(path: Path) -> Iterator[tuple[int, float, bytes] | None]:
                 except BROKEN:
                     yield None
                     return
-                yield link, float(time), data
+                yield None if file.cut else (link, float(time), data)
     except OSError as error:
         raise CaptureError(f"{path}: {error.strerror}") from None
 
