@@ -16,6 +16,7 @@ from chc_ref.core.messages import (
     Acquire,
     Apply,
     Arrive,
+    Begin,
     ClockPersisted,
     Committed,
     Delete,
@@ -38,6 +39,7 @@ from chc_ref.core.messages import (
     ReplayEnd,
     Result,
     Send,
+    Since,
     Start,
 )
 from chc_ref.core.operations import (
@@ -433,7 +435,16 @@ def test_a_move_marks_the_end_at_the_old_instance() -> None:
     assert marks == [Send(old, LastMark("A", 1))]
     assert splitter.on_move(state, move) == (state, [])
     state, sends = splitter.on_packet(state, _packet(7), ("a",))
+    assert sends == [Send("manager", Begin("v", "A", 1, 7, 0))]
+    end = ReplayEnd("x.0", 1, 7)
+    state, sends = splitter.on_mark(state, end)
+    assert sends == []  # no mark overtakes a packet
+    state, sends = splitter.on_since(state, Since("v", "A", 1, 7))
     assert (sends[0].to, sends[0].message.epoch) == (new, 1)
+    assert sends[1:] == [
+        Send("x.0", _packet(7, headers="a", branch=(1,), share=Fraction(1, 2), earlier=(((), 0),))),
+        Send("x.0", end),
+    ]
     # A replay goes where the clock went (REC-1).
     for clock, target in ((6, old), (7, new)):
         replayed = _packet(clock, target=target, session=1)
@@ -449,9 +460,9 @@ def test_replays_go_down_the_paths_to_their_target_only() -> None:
     replayed = _packet(1, target="w.3", session=1)
     _, sends = splitter.on_packet(SplitterState(), replayed, ("a",))
     assert [send.to.partition(".")[0] for send in sends] == ["v"]
-    ends = splitter.on_replay_end(ReplayEnd("w.3", 1, 1))
+    _, ends = splitter.on_mark(SplitterState(), ReplayEnd("w.3", 1, 1))
     assert [send.to for send in ends] == ["v.0", "v.1"]
-    ends = splitter.on_replay_end(ReplayEnd("x.0", 1, 1))
+    _, ends = splitter.on_mark(SplitterState(), ReplayEnd("x.0", 1, 1))
     assert [send.to for send in ends] == ["x.0"]
 
 
@@ -486,6 +497,22 @@ def test_a_move_to_where_the_flow_is_does_nothing() -> None:
     home = spread("A", ("v.0", "v.1"))
     state, sends = manager.step(ManagerState(), MoveRequested("v", "A", home))
     assert (state, sends) == (ManagerState(), [])
+
+
+def test_a_tenure_begins_with_one_clock_for_all() -> None:
+    """MOVE-1, SPLIT-3: the first splitter to ask fixes it; what a dead one held was not sent."""
+    manager, state = _manager(), ManagerState()
+    away = {"v.0": "v.1", "v.1": "v.0"}[spread("A", ("v.0", "v.1"))]
+    state, _ = manager.step(state, MoveRequested("v", "A", away))
+    for event in (Failed("u.0"), Received("u.0", Begin("v", "A", 1, 4, 0))):
+        state, sends = manager.step(state, event)
+    assert sends == []
+    state, sends = manager.step(state, Received("u.1", Begin("v", "A", 1, 6, 0)))
+    assert sends == [Send(to, Since("v", "A", 1, 6)) for to in ("u.0", "u.1")]
+    state, sends = manager.step(state, Received("u.0", Begin("v", "A", 1, 5, 1)))
+    assert sends == [Send(to, Since("v", "A", 1, 6)) for to in ("u.0", "u.1")]
+    _, sends = manager.step(state, Failed("u.1"))
+    assert sends[0].message.moves == (Move("v", "A", 1, away, 6),)
 
 
 def test_a_failover_is_started_and_then_replayed_to() -> None:

@@ -156,7 +156,7 @@ def _channels(
     graph: nx.DiGraph, instances: dict[str, tuple[Address, ...]], sources: list[str]
 ) -> tuple[tuple[Address, Address], ...]:
     """List every pair of components that may exchange messages."""
-    channels = [("root", "store"), ("store", "root"), ("manager", "root")]
+    channels = [("root", "store"), ("store", "root"), ("manager", "root"), ("root", "manager")]
     for name in graph:
         for address in instances[name]:
             channels += [("root", address), (address, "root")]

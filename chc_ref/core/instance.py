@@ -214,7 +214,11 @@ class Instance:
     def _lane_is_free(self, state: InstanceState) -> bool:
         item = state.lane[0][1]
         if isinstance(item, ReplayEnd):
-            return True
+            return item.target != self.address or not any(
+                isinstance(p, Packet) and p.target == self.address
+                for _, waiting in state.blocked.items()
+                for p in waiting
+            )
         waiting = state.blocked.get((item.flow, item.epoch), ())
         same = (item.clock, item.branch)
         return not any(isinstance(p, Packet) and (p.clock, p.branch) == same for p in waiting)
@@ -233,10 +237,9 @@ class Instance:
         self, state: InstanceState, source: Address, item: Any
     ) -> tuple[InstanceState, list[Effect]]:
         match item:
-            case Packet(target=target) | ReplayEnd(target=target) if target not in (
-                None,
-                self.address,
-            ):
+            case Packet(target=target) if target not in (None, self.address):
+                return evolve(state, lane=(*state.lane, (source, item))), []
+            case ReplayEnd():
                 return evolve(state, lane=(*state.lane, (source, item))), []
             case Packet():
                 return self._packet(state, item)
@@ -247,8 +250,6 @@ class Instance:
                 return self._last_mark(state, source, item)
             case Handover():
                 return self._hand_over(state, item)
-            case ReplayEnd(session=session):  # the queue has counted the splitters already
-                return state, [Send("manager", Recovered(session)), Announce(item)]
         raise KeyError(f"{self.address}: unexpected {item!r}")
 
     def _packet(self, state: InstanceState, packet: Packet) -> tuple[InstanceState, list[Effect]]:
@@ -454,6 +455,8 @@ class Instance:
     def _replay_end(
         self, state: InstanceState, source: Address, mark: ReplayEnd
     ) -> tuple[InstanceState, list[Effect]]:
+        if mark.target == self.address:  # the queue has counted the splitters already
+            return state, [Send("manager", Recovered(mark.session)), Announce(mark)]
         ends = state.ends | {(source, mark)}
         if any((one, mark) not in ends for one in self.upstream):
             return evolve(state, ends=ends), []

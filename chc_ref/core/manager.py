@@ -15,6 +15,7 @@ from typing import Any
 import attrs
 
 from chc_ref.core.messages import (
+    Begin,
     Failed,
     HandedOver,
     Move,
@@ -24,6 +25,7 @@ from chc_ref.core.messages import (
     Recovered,
     Replay,
     Send,
+    Since,
     Start,
 )
 from chc_ref.core.values import Address, Flow, Map, evolve, sorted_items, spread, vertex_of
@@ -40,6 +42,8 @@ class ManagerState:
     """Moves that wait for one of the same flow elsewhere."""
     recovering: Map[Address, tuple[int, bool]] = Map()
     """(session of its start, whether it runs) of every failover instance."""
+    starts: Map[Address, int] = Map()
+    """Number of the newest start of every component that has failed."""
     session: int = 0
     """Starts and replays are numbered together."""
 
@@ -67,11 +71,14 @@ class Manager:
                 return self._wish(evolve(state, wishes=(*state.wishes, event)))
             case Received(source, HandedOver(flow, epoch)):
                 return self._handed_over(state, vertex_of(source), flow, epoch)
+            case Received(source, Begin() as begin):
+                return self._begin(state, source, begin)
             case Failed(address):
                 session = state.session + 1
                 recovering = state.recovering.insert(address, (session, False))
                 start = Start(self._moves_of(state, address), session)
-                state = evolve(state, recovering=recovering, session=session)
+                starts = state.starts.insert(address, session)
+                state = evolve(state, recovering=recovering, session=session, starts=starts)
                 return state, [Send(address, start)]
             case Received(source, Ready(session)):
                 if state.recovering.get(source) != (session, False):
@@ -121,6 +128,25 @@ class Manager:
             under_way=state.under_way.insert(wish.flow, moving),
         )
         return state, [Send(to, move) for to in self.splitters[wish.vertex]]
+
+    def _begin(
+        self, state: ManagerState, source: Address, begin: Begin
+    ) -> tuple[ManagerState, list[Send]]:
+        """Fix where a tenure begins, before any splitter has sent a packet of it."""
+        if begin.start != state.starts.get(source, 0):
+            return state, []  # its sender is dead, and what it held was never sent
+        key = (begin.vertex, begin.flow)
+        moves = tuple(
+            evolve(move, since=begin.clock)
+            if move.since is None and move.epoch <= begin.epoch
+            else move
+            for move in state.moves.get(key, ())
+        )
+        state = evolve(state, moves=state.moves.insert(key, moves))
+        clock = next(move.since for move in moves if move.epoch == begin.epoch)
+        assert clock is not None  # it was just set, or before
+        since = Since(begin.vertex, begin.flow, begin.epoch, clock)
+        return state, [Send(to, since) for to in self.splitters[begin.vertex]]
 
     def _moves_of(self, state: ManagerState, address: Address) -> tuple[Move, ...]:
         return tuple(

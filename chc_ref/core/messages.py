@@ -223,6 +223,30 @@ class Move:
     flow: Flow
     epoch: int
     to: Address
+    since: int | None = None
+    """First clock that goes to ``to``, once a splitter has had such a packet."""
+
+
+@attrs.frozen(cache_hash=True)
+class Begin:
+    """A splitter holds the first packet of ``flow`` after its move, and the packets behind it."""
+
+    vertex: str
+    flow: Flow
+    epoch: int
+    clock: int
+    start: int
+    """Number of the sender's start: what a dead splitter held it never sent."""
+
+
+@attrs.frozen(cache_hash=True)
+class Since:
+    """``epoch`` of ``flow`` begins with ``clock``, at every splitter, for ever."""
+
+    vertex: str
+    flow: Flow
+    epoch: int
+    clock: int
 
 
 @attrs.frozen(cache_hash=True)

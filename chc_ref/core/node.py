@@ -34,12 +34,13 @@ from chc_ref.core.messages import (
     ReplayEnd,
     Result,
     Send,
+    Since,
     Start,
 )
 from chc_ref.core.queue import Queue, QueueState
 from chc_ref.core.root import Root, RootState
-from chc_ref.core.splitter import Splitter, SplitterState
-from chc_ref.core.values import evolve, vertex_of
+from chc_ref.core.splitter import Remind, Splitter, SplitterState
+from chc_ref.core.values import evolve
 
 
 class Component(Protocol):
@@ -91,6 +92,9 @@ class Node:
             case Received(_, Move() as move):
                 splitter, sends = self.splitter.on_move(state.splitter, move)
                 return evolve(state, splitter=splitter), sends
+            case Received(_, Since() as since):
+                splitter, sends = self.splitter.on_since(state.splitter, since)
+                return evolve(state, splitter=splitter), sends
             case Received(source, Packet() | LastMark() | Passed() | ReplayEnd() as item):
                 queue, items = self.queue.on_item(state.queue, (source, item))
                 state = evolve(state, queue=queue)
@@ -101,7 +105,7 @@ class Node:
 
     def _start(self, start: Start) -> tuple[NodeState, list[Send]]:
         """Begin as a failover (REC-1): empty, knowing the moves, waiting for the replay."""
-        splitter = SplitterState()
+        splitter = SplitterState(start=start.session)
         for move in start.moves:
             splitter, _ = self.splitter.on_move(splitter, move)
         queue = QueueState(recovering=True, born=start.session)
@@ -117,23 +121,35 @@ class Node:
             if isinstance(effect, Send):
                 sends.append(effect)
             elif isinstance(effect, Announce):
-                sends += self._announce(splitter, effect)
+                splitter, more = self._announce(splitter, effect)
+                sends += more
             else:
                 splitter, more = self.splitter.on_packet(splitter, effect.packet, effect.headers)
                 sends += more
         return evolve(state, instance=instance, splitter=splitter), sends
 
-    def _announce(self, splitter: SplitterState, effect: Announce) -> list[Send]:
+    def _announce(
+        self, splitter: SplitterState, effect: Announce
+    ) -> tuple[SplitterState, list[Send]]:
         mark = effect.mark
+        marks: list[Remind | Passed | ReplayEnd] = [mark]
         if isinstance(mark, Passed):
-            return [Send("sink", mark)] if self.instance.last else self.splitter.broadcast(mark)
-        if mark.target == self.instance.address:  # recovered: marks may have died with us
-            return self.splitter.last_marks(splitter)
-        sends = self.splitter.on_replay_end(mark)
-        if any(edge.vertex == vertex_of(mark.target) for edge in self.splitter.downstream):
-            sends += self.splitter.last_marks(splitter, mark.target)
-            sends += [Send(mark.target, passed) for passed in effect.again]
-        return sends
+            if self.instance.last:
+                return splitter, [Send("sink", mark)]
+        elif mark.target == self.instance.address:
+            marks = [Remind()]  # recovered: marks may have died with us
+        elif self.splitter.leads_straight_to(mark.target):
+            marks += [Remind(mark.target)]
+            again = [Send(mark.target, passed) for passed in effect.again]
+            return self._mark(splitter, [*marks, *again])
+        return self._mark(splitter, marks)
+
+    def _mark(self, splitter: SplitterState, marks: list[Any]) -> tuple[SplitterState, list[Send]]:
+        sends: list[Send] = []
+        for mark in marks:
+            splitter, more = self.splitter.on_mark(splitter, mark)
+            sends += more
+        return splitter, sends
 
 
 @attrs.frozen(cache_hash=True)
@@ -172,13 +188,20 @@ class Entry:
             case Received(_, Move() as move):
                 splitter, sends = self.splitter.on_move(state.splitter, move)
                 return evolve(state, splitter=splitter), sends
+            case Received(_, Since() as since):
+                splitter, sends = self.splitter.on_since(state.splitter, since)
+                return evolve(state, splitter=splitter), sends
             case Received(_, Replay() as request):
                 packets, end = self.root.replay(state.root, request)
                 state, sends = self._forward(state, state.root, packets, [])
-                sends += self.splitter.on_replay_end(end)
-                if any(edge.vertex == vertex_of(end.target) for edge in self.splitter.downstream):
-                    sends += self.splitter.last_marks(state.splitter, end.target)
-                return state, sends
+                splitter = state.splitter
+                marks: list[Remind | ReplayEnd] = [end]
+                if self.splitter.leads_straight_to(end.target):
+                    marks = [end, Remind(end.target)]
+                for mark in marks:
+                    splitter, more = self.splitter.on_mark(splitter, mark)
+                    sends += more
+                return evolve(state, splitter=splitter), sends
         raise KeyError(f"root: unexpected {event!r}")
 
     def _forward(

@@ -2,7 +2,9 @@
 
 Owns the route of every flow that ever moved. It stands after every instance and the root is
 one too (CHAIN-2). All splitters above a vertex get the same moves and use the same default
-(SPLIT-3), so they need not talk to one another. Paper: sections 4.1 and 5.1.
+(SPLIT-3). Where a move begins is a clock, and the manager knows it before the first packet goes
+to the new instance: a splitter that is recovered must send the packets that are replayed to it
+where they went before, or a later one is there already (findings). Paper: sections 4.1, 5.1.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from typing import Any
 
 import attrs
 
-from chc_ref.core.messages import LastMark, Move, Packet, ReplayEnd, Send
+from chc_ref.core.messages import Begin, LastMark, Move, Packet, Passed, ReplayEnd, Send, Since
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import Address, Flow, Map, evolve, sorted_items, spread, vertex_of
 
@@ -35,7 +37,22 @@ class Tenure:
     epoch: int
     instance: Address
     since: int | None = None
-    """Clock of its first packet here, once there is one: replays go by it."""
+    """First clock that belongs here; None while no packet of it has come."""
+
+
+@attrs.frozen(cache_hash=True)
+class Copy:
+    """A packet on its way down one edge."""
+
+    vertex: str
+    packet: Packet
+
+
+@attrs.frozen(cache_hash=True)
+class Remind:
+    """Repeat the last marks that ``only``, or anyone, may have lost."""
+
+    only: Address | None = None
 
 
 @attrs.frozen(cache_hash=True)
@@ -43,6 +60,11 @@ class SplitterState:
     """Tenures of every moved flow, oldest first, the default one included."""
 
     routes: Map[tuple[str, Flow], tuple[Tenure, ...]] = Map()
+    gate: tuple[Copy | Remind | Send | Passed | ReplayEnd, ...] = ()
+    """The first packet after a move, and all that comes behind it, until the manager has its
+    clock. All, and not just its flow: no mark may overtake a packet."""
+    start: int = 0
+    """Number of this start; 0 for a splitter that is nobody's failover."""
 
 
 @attrs.frozen
@@ -52,17 +74,37 @@ class Splitter:
     downstream: tuple[Downstream, ...]
     rules: Rules = AMENDED
 
+    # ------------------------------------------------------------------ routes
+
     def on_move(self, state: SplitterState, move: Move) -> tuple[SplitterState, list[Send]]:
         """Take a new route and mark the end of the old one (MOVE-1)."""
         edge = self._edge(move.vertex)
         tenures = self._tenures(state, edge, move.flow)
         if tenures[-1].epoch >= move.epoch:  # a failover was started with this move already
             return state, []
-        routes = state.routes.insert(
-            (move.vertex, move.flow), (*tenures, Tenure(move.epoch, move.to))
+        tenure = Tenure(move.epoch, move.to, move.since)
+        routes = state.routes.insert((move.vertex, move.flow), (*tenures, tenure))
+        state = evolve(state, routes=routes)
+        if not self.rules.marks_last(move.epoch):
+            return state, []
+        return self._pass(state, Send(tenures[-1].instance, LastMark(move.flow, move.epoch)))
+
+    def on_since(self, state: SplitterState, since: Since) -> tuple[SplitterState, list[Send]]:
+        """Learn where tenures begin, and let go what waited for it."""
+        key = (since.vertex, since.flow)
+        tenures = tuple(
+            evolve(t, since=since.clock) if t.since is None and t.epoch <= since.epoch else t
+            for t in state.routes.get(key, ())
         )
-        mark = [Send(tenures[-1].instance, LastMark(move.flow, move.epoch))]
-        return evolve(state, routes=routes), mark if self.rules.marks_last(move.epoch) else []
+        gate = state.gate
+        state = evolve(state, routes=state.routes.insert(key, tenures), gate=())
+        effects: list[Send] = []
+        for item in gate:
+            state, sent = self._pass(state, item)
+            effects += sent
+        return state, effects
+
+    # ------------------------------------------------------------------ what goes down
 
     def on_packet(
         self, state: SplitterState, packet: Packet, headers: tuple[Any, ...]
@@ -85,12 +127,42 @@ class Splitter:
                     vector=0,
                     earlier=(*packet.earlier, (packet.branch, packet.vector)),
                 )
-            state, sent = self._route(state, edge, copy)
+            state, sent = self._pass(state, Copy(edge.vertex, copy))
             effects += sent
         return state, effects
 
-    def on_replay_end(self, mark: ReplayEnd) -> list[Send]:
-        """Pass the end of a replay on along every path to its target (CLONE-2)."""
+    def on_mark(
+        self, state: SplitterState, mark: Remind | Send | Passed | ReplayEnd
+    ) -> tuple[SplitterState, list[Send]]:
+        """Pass a mark on, behind everything that was sent before it.
+
+        The end of a replay takes every path to its target (CLONE-2); the mark of a flow that
+        has passed goes to every instance, since any may hold packets of the flow (MOVE-6).
+        """
+        return self._pass(state, mark)
+
+    def leads_straight_to(self, target: Address) -> bool:
+        """Tell whether ``target`` is right behind this splitter."""
+        return any(edge.vertex == vertex_of(target) for edge in self.downstream)
+
+    def _pass(
+        self, state: SplitterState, item: Copy | Remind | Send | Passed | ReplayEnd
+    ) -> tuple[SplitterState, list[Send]]:
+        if state.gate:
+            return evolve(state, gate=(*state.gate, item)), []
+        match item:
+            case Copy(vertex, packet):
+                return self._route(state, self._edge(vertex), packet)
+            case Remind(only):
+                return state, self._last_marks(state, only)
+            case Passed():
+                return state, [Send(to, item) for edge in self.downstream for to in edge.instances]
+            case ReplayEnd():
+                return state, self._replay_end(item)
+            case Send():
+                return state, [item]
+
+    def _replay_end(self, mark: ReplayEnd) -> list[Send]:
         vertex = vertex_of(mark.target)
         effects: list[Send] = []
         for edge in self.downstream:
@@ -100,18 +172,15 @@ class Splitter:
                 effects += [Send(instance, mark) for instance in edge.instances]
         return effects
 
-    def last_marks(self, state: SplitterState, only: Address | None = None) -> list[Send]:
-        """Repeat the marks that ``only`` (or anyone) may have lost in a crash (REC-1)."""
-        effects = []
-        for (_, flow), tenures in sorted_items(state.routes):
-            for old, new in itertools.pairwise(tenures):
-                if only in (None, old.instance) and self.rules.marks_last(new.epoch):
-                    effects.append(Send(old.instance, LastMark(flow, new.epoch)))
-        return effects
+    def _last_marks(self, state: SplitterState, only: Address | None) -> list[Send]:
+        return [
+            Send(old.instance, LastMark(flow, new.epoch))
+            for (_, flow), tenures in sorted_items(state.routes)
+            for old, new in itertools.pairwise(tenures)
+            if only in (None, old.instance) and self.rules.marks_last(new.epoch)
+        ]
 
-    def broadcast(self, message: Any) -> list[Send]:
-        """Send ``message`` to every downstream instance."""
-        return [Send(to, message) for edge in self.downstream for to in edge.instances]
+    # ------------------------------------------------------------------ routing
 
     def _edge(self, vertex: str) -> Downstream:
         return next(edge for edge in self.downstream if edge.vertex == vertex)
@@ -126,12 +195,16 @@ class Splitter:
         tenures = self._tenures(state, edge, packet.flow)
         if packet.target is not None:
             return state, self._replayed(edge, packet, tenures)
-        tenure = tenures[-1]
-        if tenure.since is None:
-            tenure = evolve(tenure, since=packet.clock)
-            routes = state.routes.insert((edge.vertex, packet.flow), (*tenures[:-1], tenure))
-            state = evolve(state, routes=routes)
+        if tenures[-1].since is None:
+            begin = Begin(edge.vertex, packet.flow, tenures[-1].epoch, packet.clock, state.start)
+            state = evolve(state, gate=(Copy(edge.vertex, packet),))
+            return state, [Send("manager", begin)]
+        tenure = self._tenure(tenures, packet.clock)
         return state, [Send(tenure.instance, evolve(packet, epoch=tenure.epoch))]
+
+    def _tenure(self, tenures: tuple[Tenure, ...], clock: int) -> Tenure:
+        """Give the tenure that a clock belongs to."""
+        return next(t for t in reversed(tenures) if t.since is not None and t.since <= clock)
 
     def _replayed(
         self, edge: Downstream, packet: Packet, tenures: tuple[Tenure, ...]
@@ -145,9 +218,7 @@ class Splitter:
         assert target is not None
         if vertex_of(target) not in edge.leads_to:
             return []
-        tenure = next(
-            t for t in reversed(tenures) if t.since is not None and t.since <= packet.clock
-        )
+        tenure = self._tenure(tenures, packet.clock)
         if vertex_of(target) == edge.vertex and tenure.instance != target:
             return []
         return [Send(tenure.instance, evolve(packet, epoch=tenure.epoch))]

@@ -37,7 +37,8 @@ MESSAGES: tuple[type, ...] = (
     *(m.Packet, m.LastMark, m.Passed, m.ReplayEnd, m.Output, m.Alert),
     *(m.Acquire, m.Granted, m.Release, m.Apply, m.Result),
     *(m.Arrive, m.Delete, m.Deleted, m.Committed, m.PersistClock, m.ClockPersisted),
-    *(m.Move, m.Start, m.Ready, m.Replay, m.Recovered, m.HandedOver, m.MoveRequested, m.Failed),
+    *(m.Move, m.Begin, m.Since, m.HandedOver, m.MoveRequested, m.Failed),
+    *(m.Start, m.Ready, m.Replay, m.Recovered),
 )
 """Every class of ``core.messages`` that travels."""
 
