@@ -36,6 +36,9 @@ class ManagerState:
     """Moves so far and instances that are being recovered."""
 
     moves: Map[tuple[str, Flow], tuple[Move, ...]] = Map()
+    begun: Map[tuple[str, Flow, int, str], int] = Map()
+    """First clock of (vertex, flow, epoch), for each vertex above: where paths meet again, the
+    copies of one packet come down each of them at a time of their own."""
     under_way: Map[Flow, tuple[Move, ...]] = Map()
     """Moves whose old instance has not handed over yet; all at one vertex."""
     wishes: tuple[MoveRequested, ...] = ()
@@ -135,23 +138,24 @@ class Manager:
         """Fix where a tenure begins, before any splitter has sent a packet of it."""
         if begin.start != state.starts.get(source, 0):
             return state, []  # its sender is dead, and what it held was never sent
-        key = (begin.vertex, begin.flow)
-        moves = tuple(
-            evolve(move, since=begin.clock)
-            if move.since is None and move.epoch <= begin.epoch
-            else move
-            for move in state.moves.get(key, ())
-        )
-        state = evolve(state, moves=state.moves.insert(key, moves))
-        clock = next(move.since for move in moves if move.epoch == begin.epoch)
-        assert clock is not None  # it was just set, or before
+        above = vertex_of(source)
+        begun = state.begun
+        for move in state.moves.get((begin.vertex, begin.flow), ()):
+            key = (begin.vertex, begin.flow, move.epoch, above)
+            if move.epoch <= begin.epoch and key not in begun:
+                begun = begun.insert(key, begin.clock)
+        clock = begun[begin.vertex, begin.flow, begin.epoch, above]
         since = Since(begin.vertex, begin.flow, begin.epoch, clock)
-        return state, [Send(to, since) for to in self.splitters[begin.vertex]]
+        splitters = self.splitters[begin.vertex]
+        return evolve(state, begun=begun), [
+            Send(to, since) for to in splitters if vertex_of(to) == above
+        ]
 
     def _moves_of(self, state: ManagerState, address: Address) -> tuple[Move, ...]:
+        above = vertex_of(address)
         return tuple(
-            move
-            for (vertex, _), moves in sorted_items(state.moves)
+            evolve(move, since=state.begun.get((vertex, flow, move.epoch, above)))
+            for (vertex, flow), moves in sorted_items(state.moves)
             if address in self.splitters[vertex]
             for move in moves
         )

@@ -241,7 +241,7 @@ class Begin:
 
 @attrs.frozen(cache_hash=True)
 class Since:
-    """``epoch`` of ``flow`` begins with ``clock``, at every splitter, for ever."""
+    """``epoch`` of ``flow`` begins with ``clock`` at every splitter of one vertex, for ever."""
 
     vertex: str
     flow: Flow
