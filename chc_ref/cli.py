@@ -139,7 +139,7 @@ def _select(
 
 def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
     table = Table(box=None, pad_edge=False)
-    for heading in ("engine", "check", "rules", "verdict"):
+    for heading in ("engine", "check", "verdict"):
         table.add_column(heading, no_wrap=True)
     for heading in ("states", "depth", "s"):
         table.add_column(heading, justify="right", no_wrap=True)
@@ -152,8 +152,9 @@ def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
             verdict += " (UNEXPECTED)"
         table.add_row(
             report.engine,
-            one.name,
-            report.rules,
+            one.name
+            if report.rules in ("amended", *one.name.split("_", 1)[1:])
+            else (f"{one.name}, {report.rules}"),
             verdict,
             "" if report.states is None else str(report.states),
             "" if report.depth is None else str(report.depth),

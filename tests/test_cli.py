@@ -6,24 +6,58 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
+
+from chc_ref.cli import main
 
 ROOT = Path(__file__).parent.parent
 CAPTURE = str(Path(__file__).parent / "captures" / "trojan_small.pcap")
 
 
-def _chc(*arguments: str, cwd: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from chc_ref.cli import main; main()", *arguments]
-    return subprocess.run(
-        command, cwd=cwd, capture_output=True, text=True, timeout=120, check=False
+class Done(NamedTuple):
+    """What a command left behind."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Chc = Callable[..., Done]
+
+
+@pytest.fixture
+def chc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Chc:
+    """Run the command line in this process, in the checkout or another folder."""
+
+    def run(*arguments: str, cwd: Path = ROOT) -> Done:
+        monkeypatch.chdir(cwd)
+        monkeypatch.setattr(sys, "argv", ["chc", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return Done(int(end.value.code or 0), *capsys.readouterr())
+
+    return run
+
+
+def test_the_command_is_installed() -> None:
+    """``chc`` is a program of its own."""
+    done = subprocess.run(
+        [Path(sys.executable).parent / "chc", "--version"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
     )
+    assert done.stdout.startswith("chc_ref ")
 
 
-def test_replay_gives_one_json_object() -> None:
+def test_replay_gives_one_json_object(chc: Chc) -> None:
     """Machines get one object with the verdict, the packets and every vertex' results."""
-    done = _chc("replay", CAPTURE, "--json", "--move", "nat.0@300", "--crash", "portscan.1@400")
+    done = chc("replay", CAPTURE, "--json", "--move", "nat.0@300", "--crash", "portscan.1@400")
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
     assert data["coe"] == "equal"
@@ -37,10 +71,10 @@ def test_replay_gives_one_json_object() -> None:
     assert data["crashed"] == ["portscan.1"]
 
 
-def test_replay_of_a_broken_protocol_exits_with_1_and_the_first_difference() -> None:
+def test_replay_of_a_broken_protocol_exits_with_1_and_the_first_difference(chc: Chc) -> None:
     """A difference is shown and is the exit code."""
     crash = ("--crash", "nat.0@300", "--crash", "nat.1@500")
-    done = _chc("replay", CAPTURE, "--json", "--variant", "no_update_suppression", *crash)
+    done = chc("replay", CAPTURE, "--json", "--variant", "no_update_suppression", *crash)
     assert done.returncode == 1
     data = json.loads(done.stdout)
     assert data["coe"] == "different"
@@ -70,9 +104,11 @@ def test_replay_of_a_broken_protocol_exits_with_1_and_the_first_difference() -> 
         ("check", "--bogus"),
     ],
 )
-def test_bad_input_gets_one_clear_line_and_exit_code_2(arguments: tuple[str, ...]) -> None:
+def test_bad_input_gets_one_clear_line_and_exit_code_2(
+    chc: Chc, arguments: tuple[str, ...]
+) -> None:
     """No traceback, one line, on standard error."""
-    done = _chc(*arguments)
+    done = chc(*arguments)
     assert done.returncode == 2
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1
@@ -80,49 +116,44 @@ def test_bad_input_gets_one_clear_line_and_exit_code_2(arguments: tuple[str, ...
     assert not done.stdout
 
 
-def test_check_tells_a_named_violation_from_an_expected_one() -> None:
+def test_check_tells_a_named_violation_from_an_expected_one(chc: Chc) -> None:
     """Named, an ablation is violated (1) and shown; a bound is inconclusive (3)."""
-    named = _chc("check", "ablation_no_wait_for_owner")
+    named = chc("check", "ablation_no_wait_for_owner")
     assert named.returncode == 1
     assert "COE: output of clock 2" in named.stdout
     assert "world: Operate" in named.stdout
-    bounded = _chc("check", "crash_one", "--states", "100")
+    bounded = chc("check", "crash_one", "--states", "100")
     assert bounded.returncode == 3
     assert "limit of 100 states" in bounded.stdout
 
 
-def test_a_variant_is_checked_on_a_model_of_ones_choice() -> None:
+def test_a_variant_is_checked_on_a_model_of_ones_choice(chc: Chc) -> None:
     """``--variant`` puts other rules under the same model."""
-    done = _chc("check", "crash_one", "--variant", "delete_at_once", "--json")
+    done = chc("check", "crash_one", "--variant", "delete_at_once", "--json")
     assert done.returncode == 1
     report = json.loads(done.stdout)["checks"][0]
     assert (report["rules"], report["verdict"]) == ("delete_at_once", "violated")
     assert report["trace"]
 
 
-def test_check_in_a_folder_of_ones_own(tmp_path: Path) -> None:
+def test_check_in_a_folder_of_ones_own(chc: Chc, tmp_path: Path) -> None:
     """Models and expectations of another project; an unmet expectation is exit code 1."""
     models = tmp_path / "models"
     models.mkdir()
     shutil.copy(ROOT / "models" / "crash_one.toml", models / "mine.toml")
-    done = _chc("check", cwd=tmp_path)
+    done = chc("check", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "mine" in done.stdout
     text = (models / "mine.toml").read_text()
     violated = 'expect = "violated"\nviolates = "COE"'
     (models / "mine.toml").write_text(text.replace('expect = "holds"', violated))
-    assert _chc("check", cwd=tmp_path).returncode == 1
+    assert chc("check", cwd=tmp_path).returncode == 1
 
 
-def test_the_proofs_are_an_engine() -> None:
+def test_the_proofs_are_an_engine(chc: Chc) -> None:
     """``--engine z3`` runs the proofs, deliberate failures among them."""
-    done = _chc("check", "--engine", "z3", "--json")
+    done = chc("check", "--engine", "z3", "--json")
     assert done.returncode == 0, done.stderr
     verdicts = {c["model"]: c["verdict"] for c in json.loads(done.stdout)["checks"]}
     assert verdicts["root_clock"] == "holds"
     assert verdicts["root_clock_without_jump"] == "violated"
-
-
-def test_version() -> None:
-    """The version is the package's."""
-    assert _chc("--version").stdout.startswith("chc_ref ")

@@ -84,6 +84,15 @@ def test_a_clock_that_does_not_fit_is_refused(root: int, count: int) -> None:
         clock_of(root, count)
 
 
+def test_a_flow_goes_to_one_instance_at_every_splitter() -> None:
+    """SPLIT-2, SPLIT-3: the default route is a function of flow and instances alone."""
+    instances = ("v.0", "v.1", "v.2")
+    routes = {flow: spread(flow, instances) for flow in range(300)}
+    assert routes == {flow: spread(flow, instances) for flow in range(300)}
+    shares = [list(routes.values()).count(instance) for instance in instances]
+    assert min(shares) > 60
+
+
 # --------------------------------------------------------------------------- operations (STORE-3)
 
 
@@ -142,6 +151,23 @@ def test_only_the_owner_updates_a_per_flow_object() -> None:
     assert sends[-1].message.value == OperationFailed("not the owner")
     state, _ = _store(("v.0", Acquire("A", 0, 1)), ("v.0", _update(1, COUNT)))
     assert state.values.get(COUNT) == 1
+
+
+def test_two_instances_share_one_object_and_see_one_order() -> None:
+    """STORE-1, STORE-4, MOVE-7: the key names no instance; results follow one sequence."""
+    state, sends = _store(
+        ("v.0", _update(1, TOTAL)), ("v.1", _update(2, TOTAL)), ("v.0", _update(3, TOTAL))
+    )
+    results = [send.message.value for send in sends if isinstance(send.message, Result)]
+    assert (results, state.values.get(TOTAL)) == ([1, 2, 3], 3)
+
+
+def test_a_read_comes_after_the_updates_sent_before_it() -> None:
+    """STORE-5, STORE-6, CACHE-1: unanswered updates are applied, then the read is served."""
+    updates = [("v.0", _update(clock, TOTAL, blocking=False)) for clock in (1, 2, 3)]
+    read = Apply(UpdateId(4, (), TOTAL, 0), Get(), 1, True)
+    _, sends = _store(*updates, ("v.0", read))
+    assert [s.message.value for s in sends if isinstance(s.message, Result)] == [3]
 
 
 def test_a_repeated_update_gets_the_recorded_result() -> None:
@@ -243,6 +269,16 @@ def test_the_newest_clock_is_persisted() -> None:
 
 
 # --------------------------------------------------------------------------- root
+
+
+def test_clocks_are_unique_and_increase_by_one() -> None:
+    """ROOT-1: one for each input packet, in order of arrival."""
+    root, state = Root(), RootState()
+    clocks: list[int] = []
+    for _ in range(5):
+        state, packets, _ = root.on_arrival(state, Arrive("A", "x"))
+        clocks += [packet.clock for packet in packets]
+    assert clocks == [1, 2, 3, 4, 5]
 
 
 def test_input_above_the_threshold_is_dropped_before_it_gets_a_clock() -> None:

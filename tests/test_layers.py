@@ -16,7 +16,7 @@ LAYERS = (
     {"system", "require", "variants"},
     {"check", "prove", "net", "replay"},
     {"suite", "places"},
-    {"cli", "pytest_plugin"},
+    {"cli", "pytest_plugin", "traceability"},
 )
 """Lowest first; a module may import from its own folder and from lower layers."""
 

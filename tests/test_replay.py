@@ -46,7 +46,7 @@ def _check(found: dict[str, Any], truth: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("name", sorted(TRUTH))
 def test_a_capture_matches_its_ground_truth_through_a_crash_and_moves(name: str) -> None:
-    """Counters, blocked hosts, alerts and server loads are those of the packets."""
+    """NF-1, NF-2, NF-3, NF-4, R4: counters, blocked hosts, alerts and loads are the packets'."""
     crashes = (CrashAt(500, "nat.0"), CrashAt(900, "trojan.1"))
     moves = (MoveAt(450, "nat.1"), MoveAt(600, "portscan.0"), MoveAt(880, "trojan.0"))
     result = _run(name, Schedule(moves, crashes, seed=4))
@@ -58,7 +58,7 @@ def test_a_capture_matches_its_ground_truth_through_a_crash_and_moves(name: str)
 
 @pytest.mark.parametrize("seed", range(6))
 def test_any_drawn_schedule_ends_equal(seed: int) -> None:
-    """A move and a crash drawn from the seed leave no trace, whichever vertex they hit."""
+    """R1, R2, R6: a move and a crash leave no trace, whichever vertex they hit."""
     chain = default_chain()
     instances = tuple(f"{v.name}.{n}" for v in chain.vertices for n in range(v.instances))
     result = _run("trojan_small", draw(instances, 500, seed), 500)
@@ -120,7 +120,7 @@ def test_a_closed_connection_gives_its_port_back_and_its_server_free() -> None:
 
 
 def test_trojan_steps_count_in_order_of_arrival_only() -> None:
-    """The five steps make a Trojan in clock order, whatever order they were recorded in."""
+    """ORDER-1, R4: five steps make a Trojan in clock order, in whatever order recorded."""
     steps = [Step(1, "ssh", 1), Step(4, "html", 3), Step(5, "zip", 3), Step(6, "exe", 3)]
     assert prove((*steps, Step(9, "irc", 9))) == Evidence(1, 4, 5, 6, 9)
     assert prove((*steps, Step(2, "irc", 2))) is None
@@ -130,7 +130,7 @@ def test_trojan_steps_count_in_order_of_arrival_only() -> None:
 
 
 def test_an_order_that_no_ideal_chain_has_is_refused() -> None:
-    """A witness that reverses two packets of one flow is an error, not a match."""
+    """R3: a witness that reverses two packets of one flow is an error, not a match."""
     flow = FiveTuple(TCP, "10.0.0.1", 5000, "10.9.0.1", 80)
     headers = Headers(TCP, flow.inside, 5000, flow.outside, 80, 40, True)
     chain = default_chain()

@@ -1,5 +1,8 @@
 """hypothesis drives the composed core: packets, deliveries, moves and crashes in any order.
 
+CHAIN-1, CHAIN-2, QUEUE-1, R1, R2, R3, R5, R6: chains with a fork, with paths that meet again and
+with two instances a vertex.
+
 The same predicates as the checker's judge it, against the ideal chain: what has left so far
 at every step, and everything once nothing moves any more.
 """

@@ -72,9 +72,17 @@ class Model:
         """The bounds in one line."""
         instances = sum(vertex.instances for vertex in self.chain.vertices)
         flows = len({arrival.flow for arrival in self.world.arrivals})
-        return (
-            f"{instances} instances, {flows} flows, {len(self.world.arrivals)} packets, "
-            f"{len(self.world.wishes)} moves, {self.world.most_crashes} crashes"
+        parts = (
+            (instances, "instance"),
+            (flows, "flow"),
+            (len(self.world.arrivals), "packet"),
+            (len(self.world.wishes), "move"),
+            (self.world.most_crashes, "crash"),
+        )
+        return ", ".join(
+            f"{n} {what}{'' if n == 1 else 'es' if what == 'crash' else 's'}"
+            for n, what in parts
+            if n
         )
 
 

@@ -255,7 +255,7 @@ class Instance:
     def _packet(self, state: InstanceState, packet: Packet) -> tuple[InstanceState, list[Effect]]:
         slot = (packet.flow, packet.epoch)
         waiting = state.blocked.get(slot)
-        if waiting is not None:  # order within the flow, whatever came of the front packet
+        if waiting is not None:  # MOVE-5: order within the flow, whatever is to be done first
             return evolve(state, blocked=state.blocked.insert(slot, (*waiting, packet))), []
         owned = state.owned.get(packet.flow)
         if packet.target is None and owned is not None and owned.epoch == packet.epoch:

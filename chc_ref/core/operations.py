@@ -131,7 +131,7 @@ class Access:
     key: Any = ()
     """For a shared object, its key inside the scope; ignored for a per-flow one."""
     blocking: bool = True
-    """False: the NF does not use the result and goes on at once (STORE-5)."""
+    """False: the NF does not use the result and goes on at once (STORE-5, CACHE-1)."""
 
 
 @attrs.frozen

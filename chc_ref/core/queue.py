@@ -1,5 +1,7 @@
 """Queue: the framework's queue before one downstream instance, and before the sink.
 
+The instance polls it and is not waited for (QUEUE-1).
+
 Owns what has already been queued (DUP-1), what is held back for downstream order (MOVE-6),
 and what waits until a replay has been taken in (CLONE-2). It dies with its instance; a
 failover's queue begins empty, in recovery. Paper: sections 4.2, 5.1 item 8, 5.3.

@@ -143,7 +143,10 @@ class Root:
         return evolve(state, log=log)
 
     def _admit(self, state: RootState, asked: bool) -> tuple[RootState, list[Packet], list[Send]]:
-        """Give clocks to what waits, up to one that the store must hear of first."""
+        """Give clocks to what waits, up to one that the store must hear of first.
+
+        A packet is in the log before it is forwarded (ROOT-2).
+        """
         packets: list[Packet] = []
         while state.waiting:
             count = state.count + 1

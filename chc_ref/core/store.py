@@ -1,7 +1,9 @@
 """Store: holds the state of all NFs outside of them.
 
 Owns the values, who owns each flow at each vertex, and what every access of a packet that is
-still in the chain returned. Serialises all updates (STORE-4): one step, one operation.
+still in the chain returned. Serialises all updates (STORE-4): one step, one operation; so every
+instance sees one order of the updates of a shared object (MOVE-7), and a read comes after the
+updates that its instance sent before it (STORE-6).
 Paper: sections 4.3 and 5.1; Table 2.
 """
 
@@ -127,7 +129,7 @@ class Store:
     def _tenure(
         self, state: StoreState, source: Address, request: Acquire | Release
     ) -> tuple[StoreState, list[Send]]:
-        """Serve a request for a flow, then everything that was parked for this moment."""
+        """Serve a request for a flow, then all that was parked for this moment (MOVE-4)."""
         at = (vertex_of(source), request.flow)
         queue = [(source, request)]
         parked = list(state.waiting.get(at, ()))
