@@ -12,7 +12,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import pytest
@@ -155,7 +155,7 @@ class ComposedCore(RuleBasedStateMachine):
         self.run.happen(self.system.index[victim], Crashed())
         self.run.happen(self.system.index["manager"], Failed(victim))
 
-    fired: Counter[str] = Counter()
+    fired: ClassVar[Counter[str]] = Counter()
     """How often each message was taken; counted over all runs of one test."""
 
     def _deliver(self, channel: int) -> None:
@@ -252,7 +252,7 @@ def test_the_composed_core_is_the_ideal_chain() -> None:
     """
 
     class Counted(ComposedCore):
-        fired: Counter[str] = Counter()
+        fired: ClassVar[Counter[str]] = Counter()
         rules_of_protocol = _counting(AMENDED, fired)
 
     run_state_machine_as_test(Counted, settings=CALM)

@@ -6,7 +6,6 @@ verdict is expected. docs/models.md describes every key.
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from chc_ref.core.messages import Arrive, MoveRequested
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import vertex_of
 from chc_ref.errors import UsageError
+from chc_ref.files import read_toml
 from chc_ref.nfs.tiny import TINY
 from chc_ref.system.composition import System
 from chc_ref.system.world import World
@@ -89,8 +89,8 @@ class Model:
 def is_model(path: Path) -> bool:
     """Tell whether a file says that it is one of our models."""
     try:
-        return "chc_model" in tomllib.loads(path.read_text())
-    except (OSError, ValueError):
+        return "chc_model" in read_toml(path)
+    except UsageError:
         return False
 
 
@@ -101,12 +101,7 @@ def load(path: Path) -> Model:
         UsageError: the file cannot be read or is malformed; the text names file and key.
 
     """
-    try:
-        data = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except ValueError as error:
-        raise UsageError(f"{path}: {error}") from None
+    data = read_toml(path)
     try:
         return _model(path.stem, data)
     except UsageError as error:

@@ -20,7 +20,6 @@ import subprocess
 import tempfile
 import threading
 import time
-import tomllib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Literal, TypedDict, Unpack
@@ -29,6 +28,7 @@ import attrs
 import msgspec
 
 from chc_ref.errors import ToolError, UsageError
+from chc_ref.files import read_toml
 from chc_ref.verdict import Report, Verdict
 
 Kind = Literal["protocol", "mutant", "witness"]
@@ -68,10 +68,7 @@ def load_manifest(path: Path) -> tuple[Instance, ...]:
         UsageError: the file cannot be read or is malformed; the text names file and key.
 
     """
-    try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {getattr(error, 'strerror', error)}") from None
+    data = read_toml(path)
     entries = data.get("instance")
     if not isinstance(entries, list) or not entries or "specs" not in data:
         raise UsageError(f"{path}: specs or instance: missing")

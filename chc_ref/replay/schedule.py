@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import random
 import re
-import tomllib
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -17,6 +16,7 @@ import attrs
 from chc_ref.core.messages import Arrive, MoveRequested
 from chc_ref.core.values import Address, Flow, vertex_of
 from chc_ref.errors import UsageError
+from chc_ref.files import read_toml
 
 T = TypeVar("T", bound=attrs.AttrsInstance)
 
@@ -107,12 +107,7 @@ def load(path: Path) -> Schedule:
         UsageError: the file cannot be read or is malformed; the text names file and place.
 
     """
-    try:
-        data = tomllib.loads(path.read_text())
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from None
+    data = read_toml(path)
     unknown = data.keys() - {"seed", "move", "crash"}
     if unknown:
         raise UsageError(f"{path}: unknown key {min(unknown)!r}; known: seed, move, crash")
