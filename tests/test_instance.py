@@ -128,8 +128,8 @@ def test_a_packet_that_still_waits_here_is_not_overtaken_by_its_copy() -> None:
     """DUP-3: the replayed copy and the end of its replay stay behind the packet itself."""
     instance = _instance()
     items = [("u.0", _packet(3)), ("u.0", _packet(3, target="w.0", session=2))]
-    ends = [(source, ReplayEnd("w.0", 2, 3)) for source in ("u.0", "u.1")]
-    state, effects = instance.take(InstanceState(), items + ends)
+    end = ("u.0", ReplayEnd("w.0", 2, 3))
+    state, effects = instance.take(InstanceState(), [*items, end])
     assert [type(effect.message) for effect in effects if isinstance(effect, Send)] == [Acquire]
     state, effects = instance.on_message(state, _granted(3, 0))
     assert [effect.packet.target for effect in effects if isinstance(effect, Emit)] == [None]

@@ -105,6 +105,19 @@ def test_a_replay_that_may_lack_its_beginning_is_refused() -> None:
     assert _queue(state, *items) == [end, whole]
 
 
+def test_a_moved_flow_is_replayed_in_its_order() -> None:
+    """MOVE-6, DUP-3: its earlier packets come from another instance; later ones wait for them."""
+    late = _packet(2, after=1, target="w.0", session=3)
+    later = _packet(3, after=2, target="w.0", session=3)
+    early = _packet(1, target="w.0", session=3)
+    end = ReplayEnd("w.0", 3, 3)
+    passed = QueueState().passed.insert(("u", "A"), frozenset({1, 2}))
+    state = QueueState(passed=passed)
+    items = [("u.1", later), ("u.1", late), ("u.1", end), ("u.0", early)]
+    assert _queue(state, *items) == [early]
+    assert _queue(state, *items, ("u.0", end)) == [early, late, later, end]
+
+
 def test_the_sink_suppresses_nothing() -> None:
     """REC-2: a packet that leaves twice is seen twice."""
     queue, state = Queue("sink", ("v.0",), suppress=False), QueueState()

@@ -144,7 +144,6 @@ class InstanceState:
     released: Map[Flow, tuple[int, ...]] = Map()
     """Epochs that every flow was handed over for. Not just the newest: after a crash the
     mark of a later epoch may be complete again before that of an earlier one."""
-    ends: frozenset[tuple[Address, ReplayEnd]] = frozenset()
     unflushed: tuple[Apply, ...] = ()
 
 
@@ -228,7 +227,7 @@ class Instance:
     ) -> tuple[InstanceState, list[Effect]]:
         """Emulate a packet that is replayed to another instance, or end its replay (DUP-3)."""
         if isinstance(item, ReplayEnd):
-            return self._replay_end(state, source, item)
+            return self._replay_end(state, item)
         state, effects = self.on_flush(state)  # the store must know all before it is asked
         work = Work(item, Mode.EMULATED, wait=Wait.PEEK)
         return evolve(state, work=work), [*effects, self._ask(item, peek=True)]
@@ -453,15 +452,12 @@ class Instance:
         return state, effects
 
     def _replay_end(
-        self, state: InstanceState, source: Address, mark: ReplayEnd
+        self, state: InstanceState, mark: ReplayEnd
     ) -> tuple[InstanceState, list[Effect]]:
-        if mark.target == self.address:  # the queue has counted the splitters already
+        """Pass the end of a replay on; the queue has waited for every splitter's."""
+        if mark.target == self.address:
             return state, [Send("manager", Recovered(mark.session)), Announce(mark)]
-        ends = state.ends | {(source, mark)}
-        if any((one, mark) not in ends for one in self.upstream):
-            return evolve(state, ends=ends), []
-        ends -= {(one, mark) for one in self.upstream}
         again = tuple(
             Passed(flow, epoch) for flow, epochs in sorted_items(state.released) for epoch in epochs
         )
-        return evolve(state, ends=ends), [Announce(mark, again)]
+        return state, [Announce(mark, again)]

@@ -36,8 +36,11 @@ class QueueState:
     held: tuple[Item, ...] = ()
     """Packets that came before the mark they must follow."""
     recovering: bool = False
-    ends: frozenset[tuple[Address, int]] = frozenset()
-    """(source, session) of the replay-end marks so far."""
+    ends: frozenset[tuple[Address, ReplayEnd]] = frozenset()
+    """(source, mark) of the replays that not every splitter has ended."""
+    late: tuple[Item, ...] = ()
+    """Replayed packets of moved flows. Earlier ones of the flow come from another instance, and
+    the marks that keep the flow's order passed when it moved: these wait for the end (MOVE-6)."""
     aside: tuple[Item, ...] = ()
     """What came in recovery and is not part of the replay."""
     born: int = 0
@@ -59,27 +62,33 @@ class Queue:
 
     def on_item(self, state: QueueState, item: Item) -> tuple[QueueState, list[Item]]:
         """Take one item off a channel."""
-        source, message = item
+        message = item[1]
         if isinstance(message, Packet | ReplayEnd) and message.target == self.owner:
             if message.session <= state.born:
                 return state, []
             state = evolve(state, valid=state.valid or message.session)
-            if state.recovering and isinstance(message, ReplayEnd):
-                return self._replay_end(state, source, message)
-            return self._admit(state, item)
-        if state.recovering:
+        elif state.recovering:
             return evolve(state, aside=(*state.aside, item)), []
         return self._admit(state, item)
 
     def _replay_end(
         self, state: QueueState, source: Address, mark: ReplayEnd
     ) -> tuple[QueueState, list[Item]]:
-        ends = state.ends | {(source, mark.session)}
-        if any((one, mark.session) not in ends for one in self.upstream):
+        """Pass the mark on once every splitter has sent it, behind what waited for it."""
+        ends = state.ends | {(source, mark)}
+        if any((one, mark) not in ends for one in self.upstream):
             return evolve(state, ends=ends), []
+        ends -= {(one, mark) for one in self.upstream}
+        replay = (mark.target, mark.session)
+        late = [i for i in state.late if (i[1].target, i[1].session) == replay]
+        others = tuple(i for i in state.late if i not in late)
+        state = evolve(state, ends=ends, late=others)
+        taken: list[Item] = sorted(late, key=lambda item: self.rules.freed_first(item[1].after))
+        taken.append((source, mark))
+        if mark.target != self.owner or not state.recovering:
+            return state, taken
         aside = state.aside
-        state = evolve(state, recovering=False, ends=frozenset(), aside=())
-        taken: list[Item] = [(source, mark)]
+        state = evolve(state, recovering=False, aside=())
         for item in aside:
             if not self._is_done(item[1], mark):
                 state, more = self._admit(state, item)
@@ -100,7 +109,14 @@ class Queue:
             return self._passed(state, source, message)
         if isinstance(message, Packet | ReplayEnd) and 0 < message.session < state.valid:
             return state, []  # we may have been down when it began: a later one is under way
-        if isinstance(message, Packet | Output) and self._holds(state, source, message):
+        if isinstance(message, ReplayEnd):
+            return self._replay_end(state, source, message)
+        replayed = isinstance(message, Packet) and message.target is not None
+        if (
+            isinstance(message, Packet | Output)
+            and not replayed
+            and self._holds(state, source, message)
+        ):
             return evolve(state, held=(*state.held, item)), []
         if isinstance(message, Packet) and self.suppress:
             # A replayed packet on its way to another instance is no suspicious duplicate
@@ -111,6 +127,8 @@ class Queue:
             if self.rules.seen_before(state.seen, key):
                 return state, []
             state = evolve(state, seen=state.seen.insert(key, True))
+        if replayed and self.rules.late_in_replay(message.after):
+            return evolve(state, late=(*state.late, item)), []
         return state, [item]
 
     def _holds(self, state: QueueState, source: Address, message: Packet | Output) -> bool:

@@ -63,6 +63,11 @@ def held_back(after: int, passed: frozenset[int]) -> bool:
     return any(epoch not in passed for epoch in range(1, after + 1))
 
 
+def late_in_replay(after: int) -> bool:
+    """DUP-3, MOVE-6: a replayed packet of a moved flow waits for the end of its replay."""
+    return after > 0
+
+
 def freed_first(after: int) -> int:
     """MOVE-6: of the held packets that one mark frees, those of earlier tenures go first."""
     return after
@@ -87,6 +92,7 @@ class Rules:
     marks_last: Callable[[int], bool] = marks_last
     waits_for_owner: Callable[[int, int], bool] = waits_for_owner
     held_back: Callable[[int, frozenset[int]], bool] = held_back
+    late_in_replay: Callable[[int], bool] = late_in_replay
     freed_first: Callable[[int], int] = freed_first
     flushes_before_release: Callable[[int], bool] = flushes_before_release
 

@@ -95,6 +95,7 @@ WITNESSES: dict[str, Callable[[Any], bool]] = {
             and any(getattr(item, "session", 0) == 0 for _, item in node.queue.aside)
         )
     ),
+    "replayed_late": _nodes(lambda node: bool(node.queue.late)),
     "unflushed": _nodes(lambda node: bool(node.instance.unflushed)),
     "passed_through": _nodes(lambda node: bool(node.instance.lane)),
 }

@@ -82,6 +82,12 @@ _VARIANTS = (
         freed_first=lambda after: 0,
     ),
     _ablation(
+        "replay_overtakes",
+        "A replayed packet of a moved flow does not wait for those of earlier tenures.",
+        ("DUP-3", "MOVE-6"),
+        late_in_replay=lambda after: False,
+    ),
+    _ablation(
         "delete_at_once",
         "The root deletes without waiting for the commit signals.",
         ("DEL-3",),
