@@ -18,6 +18,7 @@ import z3
 from chc_ref.core.messages import Arrive, Committed, Delete
 from chc_ref.core.root import Root, RootState
 from chc_ref.core.rules import AMENDED, Rules
+from chc_ref.core.values import clock_of
 from chc_ref.prove.kit import Invariant, Proof, Replayed, Step, proof, update
 
 BITS = 32
@@ -200,13 +201,14 @@ def replay_tokens(steps: tuple[Step, ...]) -> Replayed:
     """
     tokens, signals = _tokens(steps, "induce"), _tokens(steps, "signal")
     root = Root(rules=PAPER)
-    state, packets, _ = root.on_arrival(RootState(), Arrive("flow", ()))
-    clock, vector = packets[0].clock, 0
+    state, _ = root.on_arrival(RootState(), Arrive("flow", ()))
+    clock, vector = clock_of(root.identifier, state.count), 0
     for token in tokens:
         vector = PAPER.add_token(vector, token)
     for token in signals:
-        state = root.on_committed(state, Committed(clock, (), token))
-    state, _ = root.on_delete(state, Delete(clock, (), Fraction(1), (((), vector),), 0))
+        state, _ = root.on_committed(state, Committed(clock, (), token))
+    delete = Delete(clock, (), Fraction(1), (((), vector),), 0)
+    state, _ = root.on_delete(state, "v.0", delete)
     deleted, still_open = clock not in state.log, len(tokens) - len(signals)
     names = ", ".join(f"instance {token >> 16} object {token & 0xFFFF}" for token in tokens)
     lines = (

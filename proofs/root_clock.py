@@ -16,8 +16,8 @@ from typing import Any
 import attrs
 import z3
 
-from chc_ref.core.messages import Arrive, ClockPersisted, PersistClock
-from chc_ref.core.root import Root, RootState
+from chc_ref.core.messages import Arrive, ClockPersisted, Packet, PersistClock, Remembered
+from chc_ref.core.root import Effects, Root, RootState
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import ROOT_BITS, SEQUENCE_BITS, count_of
 from chc_ref.prove.kit import Invariant, Proof, Replayed, Step, proof, update
@@ -266,9 +266,10 @@ def drive(steps: tuple[Step, ...], rules: Rules, write: Callable[[int, int], int
     values = steps[-1].values
     root = Root(identifier=values["root"], persist_every=values["n"], rules=rules)
     packets = min(max(count_of(values["highest"]), 1), 1000)
-    before, stored = _clocks(root, RootState(), packets, 0, write)
+    before, stored, state = _clocks(root, RootState(), packets, 0, write)
     again = packets + min(values["n"], 1000)
-    after, _ = _clocks(root, root.recovered(stored), again, stored, write)
+    failover, _ = root.recovered(state, [Remembered(1, stored, (), ())])
+    after, _, _ = _clocks(root, failover, again, stored, write)
     twice = sorted(set(before) & set(after))
     lines = (
         f"n={root.persist_every}: clocks {before}, then a crash",
@@ -280,15 +281,20 @@ def drive(steps: tuple[Step, ...], rules: Rules, write: Callable[[int, int], int
 
 def _clocks(
     root: Root, state: RootState, packets: int, stored: int, write: Callable[[int, int], int]
-) -> tuple[list[int], int]:
-    """Give the clocks of ``packets`` arrivals, and what the store holds at the end."""
+) -> tuple[list[int], int, RootState]:
+    """Give the clocks of ``packets`` arrivals, what the store holds at the end, and the root."""
     clocks: list[int] = []
     for _ in range(packets):
-        state, sent, sends = root.on_arrival(state, Arrive("flow", ()))
-        clocks += [packet.clock for packet in sent]
-        for send in sends:
-            assert isinstance(send.message, PersistClock), "the root asks the store nothing else"
-            stored = write(stored, send.message.count)
-            state, sent, _ = root.on_persisted(state, ClockPersisted(send.message.count))
-            clocks += [packet.clock for packet in sent]
-    return clocks, stored
+        state, effects = root.on_arrival(state, Arrive("flow", ()))
+        clocks += _given(effects)
+        for message in [effect.message for effect in effects if not isinstance(effect, Packet)]:
+            assert isinstance(message, PersistClock), "the root asks the store nothing else"
+            stored = write(stored, message.count)
+            state, effects = root.on_persisted(state, ClockPersisted(message.count))
+            clocks += _given(effects)
+    return clocks, stored, state
+
+
+def _given(effects: Effects) -> list[int]:
+    """List the clocks of the packets that go out."""
+    return [effect.clock for effect in effects if isinstance(effect, Packet)]

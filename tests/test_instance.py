@@ -9,7 +9,8 @@ from typing import Any
 
 import attrs
 
-from chc_ref.core.instance import Announce, Emit, Instance, InstanceState
+from chc_ref.core.client import Client
+from chc_ref.core.instance import Instance
 from chc_ref.core.messages import (
     Acquire,
     Apply,
@@ -24,13 +25,15 @@ from chc_ref.core.messages import (
     Send,
 )
 from chc_ref.core.values import Map
+from chc_ref.core.work import Announce, Emit, InstanceState
 from chc_ref.nfs.tiny import COUNTER
 
 TOKENS = Map({"count": 0, "total": 1})
 
 
 def _instance(**fields: Any) -> Instance:
-    instance = Instance("v.0", COUNTER, ("u.0", "u.1"), False, TOKENS, vertex="v")
+    client = Client("store", COUNTER)
+    instance = Instance("v.0", COUNTER, ("u.0", "u.1"), False, TOKENS, client, vertex="v")
     return attrs.evolve(instance, **fields)
 
 
@@ -98,7 +101,7 @@ def test_a_recovery_is_over_when_its_replay_is_processed() -> None:
     """CLONE-2, REC-1: not when its last packet has come; marks that follow must not overtake."""
     instance = _instance()
     replayed = _packet(3, target="v.0", session=2)
-    end = ReplayEnd("v.0", 2, 3)
+    end = ReplayEnd("v.0", 2, (3,))
     state, effects = instance.take(
         InstanceState(), [("u.0", replayed), ("u.0", replayed), ("u.0", end)]
     )
@@ -128,7 +131,7 @@ def test_a_packet_that_still_waits_here_is_not_overtaken_by_its_copy() -> None:
     """DUP-3: the replayed copy and the end of its replay stay behind the packet itself."""
     instance = _instance()
     items = [("u.0", _packet(3)), ("u.0", _packet(3, target="w.0", session=2))]
-    end = ("u.0", ReplayEnd("w.0", 2, 3))
+    end = ("u.0", ReplayEnd("w.0", 2, (3,)))
     state, effects = instance.take(InstanceState(), [*items, end])
     assert [type(effect.message) for effect in effects if isinstance(effect, Send)] == [Acquire]
     state, effects = instance.on_message(state, _granted(3, 0))

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chc_ref.core.partition import Scope, measure, partition
+from chc_ref.core.operations import Scope
+from chc_ref.core.partition import measure, partition
 from chc_ref.errors import UsageError
 from chc_ref.replay.capture import load as load_capture
 

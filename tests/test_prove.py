@@ -9,8 +9,8 @@ import attrs
 import pytest
 import z3
 
-from chc_ref.core.messages import Arrive, ClockPersisted
-from chc_ref.core.root import Root, RootState
+from chc_ref.core.messages import Arrive, ClockPersisted, Packet, PersistClock, Remembered
+from chc_ref.core.root import Effects, Root, RootState
 from chc_ref.core.rules import AMENDED
 from chc_ref.errors import UsageError
 from chc_ref.prove.kit import (
@@ -266,8 +266,9 @@ def steps(root: Root, world: World) -> list[World]:
         taken = attrs.evolve(world, arrivals=world.arrivals + 1)
         found.append(sent(taken, *root.on_arrival(world.root, Arrive("flow", ()))))
     if world.crashes < 2:
-        fresh = root.recovered(world.stored)
-        found.append(attrs.evolve(world, root=fresh, crashes=world.crashes + 1))
+        crashed = attrs.evolve(world, crashes=world.crashes + 1)
+        remembered = Remembered(crashed.crashes, world.stored, (), ())
+        found.append(sent(crashed, *root.recovered(world.root, [remembered])))
     for at, count in enumerate(world.requests):
         left = world.requests[:at] + world.requests[at + 1 :]
         held, answers = max(world.stored, count), (*world.answers, count)
@@ -279,13 +280,16 @@ def steps(root: Root, world: World) -> list[World]:
     return found
 
 
-def sent(world: World, state: RootState, packets: list[Any], sends: list[Any]) -> World:
-    """Put what the root sends into the world; the log plays no part here."""
-    asked = tuple(send.message.count for send in sends)
+def sent(world: World, state: RootState, effects: Effects) -> World:
+    """Put what the root sends into the world; log and history play no part here."""
+    sends = [effect.message for effect in effects if not isinstance(effect, Packet)]
+    assert all(isinstance(message, PersistClock) for message in sends)
+    asked = tuple(message.count for message in sends)
+    nothing = RootState()
     return attrs.evolve(
         world,
-        root=attrs.evolve(state, log=type(state.log)()),
-        clocks=world.clocks + tuple(packet.clock for packet in packets),
+        root=attrs.evolve(state, log=nothing.log, entered=nothing.entered),
+        clocks=world.clocks + tuple(e.clock for e in effects if isinstance(e, Packet)),
         requests=world.requests + asked,
         requested=max(world.requested, *asked, 0),
     )

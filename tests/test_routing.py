@@ -9,10 +9,13 @@ from fractions import Fraction
 
 import attrs
 
-from chc_ref.core.manager import Manager, ManagerState
+from chc_ref.core.directory import ManagerState
+from chc_ref.core.manager import Manager
 from chc_ref.core.messages import (
     Begin,
     Failed,
+    Fence,
+    Fenced,
     HandedOver,
     LastMark,
     Move,
@@ -77,7 +80,7 @@ def test_marks_of_other_flows_and_vertices_free_nothing() -> None:
 def test_a_failover_takes_its_replay_first() -> None:
     """REC-1, CLONE-2: all else is set aside until every splitter has ended the replay."""
     replayed = _packet(1, target="v.0", session=3)
-    end, new = ReplayEnd("v.0", 3, 1), _packet(2)
+    end, new = ReplayEnd("v.0", 3, (1,)), _packet(2)
     state = QueueState(recovering=True, born=2)
     items = [("u.0", new), ("u.1", replayed), ("u.1", end)]
     assert _queue(state, *items) == [replayed]
@@ -86,7 +89,7 @@ def test_a_failover_takes_its_replay_first() -> None:
 
 def test_what_the_predecessor_may_have_taken_is_dropped() -> None:
     """REC-1: no older packet counts but those of the replay; packets for others pass."""
-    end = ReplayEnd("v.0", 3, 5)
+    end = ReplayEnd("v.0", 3, (5,))
     passing = _packet(4, target="w.0", session=3)
     state = QueueState(recovering=True, born=2)
     ends = [("u.0", end), ("u.1", end)]
@@ -98,7 +101,7 @@ def test_a_replay_that_may_lack_its_beginning_is_refused() -> None:
     """REC-1: neither for an earlier start of ours, nor one that began while we were down."""
     state = QueueState(recovering=True, born=2)
     early = _packet(1, target="v.0", session=2)
-    end = ReplayEnd("v.0", 4, 9)
+    end = ReplayEnd("v.0", 4, (9,))
     partial = _packet(2, target="w.0", session=3)
     whole = _packet(2, target="w.0", session=4)
     items = [("u.0", early), ("u.0", partial), ("u.0", whole), ("u.0", end), ("u.1", end)]
@@ -110,7 +113,7 @@ def test_a_moved_flow_is_replayed_in_its_order() -> None:
     late = _packet(2, after=1, target="w.0", session=3)
     later = _packet(3, after=2, target="w.0", session=3)
     early = _packet(1, target="w.0", session=3)
-    end = ReplayEnd("w.0", 3, 3)
+    end = ReplayEnd("w.0", 3, (3,))
     passed = QueueState().passed.insert(("u", "A"), frozenset({1, 2}))
     state = QueueState(passed=passed)
     items = [("u.1", later), ("u.1", late), ("u.1", end), ("u.0", early)]
@@ -157,7 +160,7 @@ def test_a_move_marks_the_end_at_the_old_instance() -> None:
     assert splitter.on_move(state, move) == (state, [])
     state, sends = splitter.on_packet(state, _packet(7), ("a",))
     assert sends == [Send("manager", Begin("v", "A", 1, 7, 0))]
-    end = ReplayEnd("x.0", 1, 7)
+    end = ReplayEnd("x.0", 1, (7,))
     state, sends = splitter.on_mark(state, end)
     assert sends == []  # no mark overtakes a packet
     state, sends = splitter.on_since(state, Since("v", "A", 1, 7))
@@ -181,15 +184,16 @@ def test_replays_go_down_the_paths_to_their_target_only() -> None:
     replayed = _packet(1, target="w.3", session=1)
     _, sends = splitter.on_packet(SplitterState(), replayed, ("a",))
     assert [send.to.partition(".")[0] for send in sends] == ["v"]
-    _, ends = splitter.on_mark(SplitterState(), ReplayEnd("w.3", 1, 1))
+    _, ends = splitter.on_mark(SplitterState(), ReplayEnd("w.3", 1, (1,)))
     assert [send.to for send in ends] == ["v.0", "v.1"]
-    _, ends = splitter.on_mark(SplitterState(), ReplayEnd("x.0", 1, 1))
+    _, ends = splitter.on_mark(SplitterState(), ReplayEnd("x.0", 1, (1,)))
     assert [send.to for send in ends] == ["x.0"]
 
 
 def _manager() -> Manager:
     instances = Map({"u": ("u.0", "u.1"), "v": ("v.0", "v.1")})
-    return Manager(instances, Map({"u": ("root",), "v": ("u.0", "u.1")}))
+    stores = Map({"u": "store", "v": "store"})
+    return Manager(instances, Map({"u": ("root",), "v": ("u.0", "u.1")}), stores)
 
 
 def test_a_flow_moves_at_one_vertex_at_a_time() -> None:
@@ -226,10 +230,13 @@ def test_a_tenure_begins_with_one_clock_for_all() -> None:
         state, sends = manager.step(state, event)
     assert sends == []
     state, sends = manager.step(state, Received("u.1", Begin("v", "A", 1, 6, 0)))
-    assert sends == [Send(to, Since("v", "A", 1, 6)) for to in ("u.0", "u.1")]
+    assert sends == [Send("u.1", Since("v", "A", 1, 6))]  # the other one has not begun
+    state, sends = manager.step(state, Received("store", Fenced("u.0", 1)))
+    assert sends == [Send("u.0", Start((Move("v", "A", 1, away, 6),), 1))]
     state, sends = manager.step(state, Received("u.0", Begin("v", "A", 1, 5, 1)))
     assert sends == [Send(to, Since("v", "A", 1, 6)) for to in ("u.0", "u.1")]
-    _, sends = manager.step(state, Failed("u.1"))
+    state, _ = manager.step(state, Failed("u.1"))
+    _, sends = manager.step(state, Received("store", Fenced("u.1", 2)))
     assert sends[0].message.moves == (Move("v", "A", 1, away, 6),)
 
 
@@ -239,8 +246,14 @@ def test_a_failover_is_started_and_then_replayed_to() -> None:
     away = {"v.0": "v.1", "v.1": "v.0"}[spread("A", ("v.0", "v.1"))]
     state, _ = manager.step(state, MoveRequested("v", "A", away))
     state, sends = manager.step(state, Failed("u.0"))
+    assert sends == [Send("store", Fence("u.0", 1))]  # what its predecessor sent is void first
+    _, sends = manager.step(state, Received("store", Fenced("u.0", 1)))
     assert sends == [Send("u.0", Start((Move("v", "A", 1, away),), 1))]
     state, _ = manager.step(state, Failed("u.0"))
+    state, sends = manager.step(state, Received("store", Fenced("u.0", 1)))
+    assert sends == []
+    state, sends = manager.step(state, Received("store", Fenced("u.0", 2)))
+    assert sends == [Send("u.0", Start((Move("v", "A", 1, away),), 2))]
     state, sends = manager.step(state, Received("u.0", Ready(1)))
     assert sends == []
     state, sends = manager.step(state, Received("u.0", Ready(2)))
@@ -250,7 +263,8 @@ def test_a_failover_is_started_and_then_replayed_to() -> None:
 def test_a_second_failure_repeats_the_replays_under_way() -> None:
     """REC-1: the first may have gone through the instance that failed."""
     manager, state = _manager(), ManagerState()
-    for event in (Failed("v.0"), Received("v.0", Ready(1)), Failed("u.0")):
+    began = Failed("v.0"), Received("store", Fenced("v.0", 1)), Received("v.0", Ready(1))
+    for event in (*began, Failed("u.0"), Received("store", Fenced("u.0", 3))):
         state, _ = manager.step(state, event)
     state, sends = manager.step(state, Received("u.0", Ready(3)))
     assert [send.message for send in sends] == [Replay("u.0", 4), Replay("v.0", 4)]

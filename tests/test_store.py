@@ -108,11 +108,11 @@ def _update(clock: int, key: ObjectKey, seq: int = 0, *, blocking: bool = True) 
 def test_only_the_owner_updates_a_per_flow_object() -> None:
     """STORE-2: an update of any other is refused, with an error and no effect."""
     state, sends = _store(("v.0", Acquire("A", 0, 1)), ("v.1", _update(1, COUNT)))
-    assert state.values.get(COUNT) is None
+    assert state.memory.values.get(COUNT) is None
     assert isinstance(sends[-1].message, Result)
     assert sends[-1].message.value == OperationFailed("not the owner")
     state, _ = _store(("v.0", Acquire("A", 0, 1)), ("v.0", _update(1, COUNT)))
-    assert state.values.get(COUNT) == 1
+    assert state.memory.values.get(COUNT) == 1
 
 
 def test_two_instances_share_one_object_and_see_one_order() -> None:
@@ -121,7 +121,7 @@ def test_two_instances_share_one_object_and_see_one_order() -> None:
         ("v.0", _update(1, TOTAL)), ("v.1", _update(2, TOTAL)), ("v.0", _update(3, TOTAL))
     )
     results = [send.message.value for send in sends if isinstance(send.message, Result)]
-    assert (results, state.values.get(TOTAL)) == ([1, 2, 3], 3)
+    assert (results, state.memory.values.get(TOTAL)) == ([1, 2, 3], 3)
 
 
 def test_a_read_comes_after_the_updates_sent_before_it() -> None:
@@ -137,7 +137,7 @@ def test_a_repeated_update_gets_the_recorded_result() -> None:
     state, sends = _store(
         ("v.0", _update(1, TOTAL)), ("v.1", _update(2, TOTAL)), ("v.1", _update(1, TOTAL))
     )
-    assert state.values.get(TOTAL) == 2
+    assert state.memory.values.get(TOTAL) == 2
     results = [send.message.value for send in sends if isinstance(send.message, Result)]
     assert results == [1, 2, 1]
     assert sum(isinstance(send.message, Committed) for send in sends) == 2
@@ -146,7 +146,7 @@ def test_a_repeated_update_gets_the_recorded_result() -> None:
 def test_two_updates_of_one_object_by_one_packet_are_no_repeat() -> None:
     """DUP-2, open: the number of the access tells them apart."""
     state, _ = _store(("v.0", _update(1, TOTAL)), ("v.0", _update(1, TOTAL, 1)))
-    assert state.values.get(TOTAL) == 2
+    assert state.memory.values.get(TOTAL) == 2
 
 
 def test_a_read_is_recorded_and_commits_nothing() -> None:
@@ -164,7 +164,7 @@ def test_a_read_is_recorded_and_commits_nothing() -> None:
 def test_emulation_never_executes() -> None:
     """DUP-3: without a record there is nothing to emulate, and nothing happens."""
     state, sends = _store(("v.0", attrs.evolve(_update(1, TOTAL), emulate=True)))
-    assert state.values.get(TOTAL) is None
+    assert state.memory.values.get(TOTAL) is None
     assert sends == [Send("v.0", Result(UpdateId(1, (), TOTAL, 0), None, False))]
 
 
@@ -204,17 +204,18 @@ def test_a_past_tenure_reads_and_does_not_own() -> None:
         ("v.0", Acquire("A", 0, 1)),
     )
     assert sends[-1].message == Granted("A", 0, 1, (("count", 0),), False)
-    owner = state.owners.get(("v", "A"))
+    owner = state.memory.owners.get(("v", "A"))
     assert owner is not None
     assert owner.epoch == 2
 
 
 def test_the_store_answers_for_the_past() -> None:
-    """DUP-3: the objects as they were before a clock, whatever came since."""
+    """DUP-3: the objects as they were before a clock, and whether they have changed since."""
     updates = [("v.0", _update(clock, COUNT, blocking=False)) for clock in (1, 2, 5)]
     for clock, count in ((1, 0), (2, 1), (3, 2), (5, 2), (6, 3)):
         _, sends = _store(("v.0", Acquire("A", 0, 1)), *updates, ("v.0", Acquire("A", 0, clock)))
-        assert sends[-1].message == Granted("A", 0, clock, (("count", count),), True)
+        granted = Granted("A", 0, clock, (("count", count),), True, latest=clock >= 5)
+        assert sends[-1].message == granted
 
 
 def test_a_peek_never_waits_and_never_owns() -> None:
@@ -226,5 +227,5 @@ def test_a_peek_never_waits_and_never_owns() -> None:
 def test_the_newest_clock_is_persisted() -> None:
     """ROOT-5: a late write of an older clock does not take a newer one back."""
     state, sends = _store(("root", PersistClock(8)), ("root", PersistClock(4)))
-    assert state.persisted == 8
+    assert state.memory.persisted.get("root") == 8
     assert sends[0] == Send("root", ClockPersisted(8))

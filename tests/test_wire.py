@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from chc_ref.core import messages, operations
+from chc_ref.core import messages, operations, packets
 from chc_ref.core.messages import Arrive, Granted, Ready
 from chc_ref.core.transport import Datagram
 from chc_ref.core.values import Map
@@ -122,11 +122,15 @@ def strategy_of(hint: Any) -> st.SearchStrategy[Any]:
         return st.lists(strategy_of(args[0]), max_size=3).map(tuple)
     if origin is tuple:
         return st.tuples(*(strategy_of(arg) for arg in args))
+    if origin is collections.abc.Mapping:
+        keys, values = map(strategy_of, args)
+        return st.dictionaries(keys, values, max_size=3).map(Map)
     return instances_of(hint) if attrs.has(hint) else st.from_type(hint)
 
 
 def instances_of(cls: type) -> st.SearchStrategy[Any]:
-    hints = typing.get_type_hints(cls)
+    # A Map cannot be subscripted at run time.
+    hints = typing.get_type_hints(cls, localns={"Map": typing.Mapping})
     return st.builds(cls, *(strategy_of(hints[field.name]) for field in attrs.fields(cls)))
 
 
@@ -135,14 +139,29 @@ def datagram(*payload: Any) -> Datagram:
 
 
 def test_the_table_has_every_message() -> None:
-    """A class of ``core.messages`` travels, or is listed as one that does not."""
+    """A class of ``core.messages`` travels, by itself or in others, or is listed as none."""
     declared = {
         cls
         for _, cls in inspect.getmembers(messages, inspect.isclass)
-        if cls.__module__ == messages.__name__
+        if cls.__module__ in (messages.__name__, packets.__name__)
     }
-    assert declared == {*MESSAGES, *LOCAL}
-    assert not {*MESSAGES} & {*LOCAL}
+    parts = {cls for cls in PARTS if cls.__module__ == messages.__name__}
+    assert declared == {*MESSAGES, *LOCAL} | parts
+    assert len(declared) == len(MESSAGES) + len(LOCAL) + len(parts)
+
+
+def test_the_table_has_every_part() -> None:
+    """A class that a message's fields name is listed as well, or the message cannot travel."""
+    for cls in (*MESSAGES, *PARTS):
+        hints = typing.get_type_hints(cls, localns={"Map": typing.Mapping})
+        assert {part for hint in hints.values() for part in _named(hint)} <= {*MESSAGES, *PARTS}
+
+
+def _named(hint: Any) -> set[type]:
+    """Give the attrs classes that an annotation names."""
+    if attrs.has(hint):
+        return {hint}
+    return {cls for arg in typing.get_args(hint) for cls in _named(arg)}
 
 
 def test_the_table_has_every_operation() -> None:
@@ -237,38 +256,46 @@ def test_well_formed_nonsense_is_refused_or_a_datagram(payload: list[Any]) -> No
         return
 
 
+PLAIN_PACKET = ["Packet", 1, "f", [0], [0], [2, 1, 1], 0, [0], 0, 0, None, 0]
+HALF = [2, 1, 2]
+
+
 @pytest.mark.parametrize(
-    "payload",
+    ("payload", "complaint"),
     [
-        ["Ready", "one"],
-        ["Ready", True],
-        ["Ready"],
-        ["Ready", 1, 2],
-        ["Reddy", 1],
-        ["Delete", 1, [0], 1, 0],
-        ["Delete", 1, [1], [2, 1, 1], 0],
-        ["Delete", 1, [0, "x"], [2, 1, 1], 0],
-        ["Granted", "f", 0, 1, [0, [0, "count"]], True, False],
-        ["Sorted", [0, 2, 1]],
-        ["Protocol", 7],
-        [2, 1, 0],
-        [3, "none"],
-        [4, [0]],
-        [4, [0, 1], ["", 1]],
-        [4, [[4], 1]],
-        [1, [0, [4]]],
-        [9],
-        [],
-        {},
-        [None],
-        [[0]],
-        msgspec.msgpack.Ext(5, b"x"),
+        (["Ready", "one"], "Ready.session is a str"),
+        (["Ready", True], "Ready.session is a bool"),
+        (["Ready"], "Ready with 0 fields"),
+        (["Ready", 1, 2], "Ready with 2 fields"),
+        (["Reddy", 1], "unknown class 'Reddy'"),
+        (["Delete", 1, [0], 1, [0], 0, True], "Delete.share is a int"),
+        (["Delete", 1, [1], HALF, [0], 0, True], "Delete.branch is a frozenset"),
+        (["Delete", 1, [0, "x"], HALF, [0], 0, True], "Delete.branch is a tuple"),
+        (["Granted", "f", 0, 1, [0, [0, "a"]], True, False, True], "Granted.values is a tuple"),
+        (["LogEntry", PLAIN_PACKET, HALF, 7, [4], [1]], "LogEntry.vectors is a int"),
+        (["LogEntry", PLAIN_PACKET, HALF, [4], [0], [1]], "LogEntry.signals is a tuple"),
+        (["LogEntry", PLAIN_PACKET, HALF, [4], [4], [1, 1]], "LogEntry.ended is a frozenset"),
+        (["WriteLog", 1, 1, PLAIN_PACKET, None], "WriteLog.entry is a Packet"),
+        (["Sorted", [0, 2, 1]], "Sorted refuses its fields: not sorted"),
+        (["Protocol", 7], "Protocol refuses its fields"),
+        ([2, 1, 0], "unknown kind 2"),
+        ([3, "none"], "a long number of no digits"),
+        ([4, [0]], "a map of something else than pairs"),
+        ([4, [0, 1], ["", 1]], "keys of several classes"),
+        ([4, [[4], 1]], "a map inside a key"),
+        ([1, [0, [4]]], "a map inside a key or a set"),
+        ([9], "unknown kind 9"),
+        ([], "a list that stands for nothing"),
+        ({}, "a dict that stands for nothing"),
+        ([None], "unknown class None"),
+        ([[0]], r"unknown class \[0\]"),
+        (msgspec.msgpack.Ext(5, b"x"), "a Ext that stands for nothing"),
     ],
     ids=str,
 )
-def test_a_message_that_is_none_is_refused(payload: Any) -> None:
+def test_a_message_that_is_none_is_refused(payload: Any, complaint: str) -> None:
     data = msgspec.msgpack.encode(("chc1", "a", "b", 1, 0, 0, 0, [payload]))
-    with pytest.raises(WireFormatError):
+    with pytest.raises(WireFormatError, match=complaint):
         CODEC.decode(data)
 
 

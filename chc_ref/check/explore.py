@@ -15,20 +15,38 @@ from typing import Any
 import attrs
 
 from chc_ref.check.model import Model
-from chc_ref.core.messages import Received
+from chc_ref.core.messages import Received, Send
 from chc_ref.core.rules import Rules
+from chc_ref.core.transport import RetransmitTimer
+from chc_ref.core.values import Address
 from chc_ref.errors import UsageError
 from chc_ref.require.coe import Difference
 from chc_ref.require.predicates import WITNESSES, Requirements
-from chc_ref.system.composition import WORLD, Action, Deliver, Happen, Lose, System
+from chc_ref.system.composition import WORLD, Action, Happen, Lose, System
+from chc_ref.system.endpoint import SITUATIONS, acknowledgement
+from chc_ref.system.network import (
+    Deliver,
+    Double,
+    Drop,
+    Stray,
+    keep,
+    message_at,
+    put,
+    remove,
+)
 from chc_ref.system.world import Crash
 from chc_ref.verdict import Report, Verdict
 
 Row = tuple[int, ...]
-"""Ids of the component states, then of the channel contents."""
+"""Ids of the component states, then of the channel contents; then what the network may still
+do wrong, if it may."""
 
 Step = tuple[int, int, tuple[tuple[int, int], ...]]
 """Remembered local step: the channel's new content, the new state, (position, message) sent."""
+
+Cross = tuple[int, Step, int, int, int]
+"""Remembered step over a faulty channel: its code, the step, the place of the message, and the
+doublings and losses that it takes."""
 
 Progress = Callable[[int, int, int], None]
 """Called with (states, frontier, depth)."""
@@ -80,42 +98,55 @@ class Tables:
         self.contents(())
         self.events = Interner()
         """(component, event) of everything that happens of itself."""
+        self.crossings = Interner()
+        """What happens to messages of faulty channels."""
         self.local_steps = 0
         self.ends = [(system.index[source], system.index[to]) for source, to in system.channels]
+        self.end = self.width + len(self.ends)
         self._deliveries: list[dict[tuple[int, int], Step]] = [{} for _ in system.channels]
+        self._crosses: list[dict[tuple[int, int], list[Cross]]] = [{} for _ in system.channels]
         self._happens: dict[tuple[int, int], Step] = {}
         self._directs: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
         self._offers: list[dict[int, tuple[int, ...]]] = [{} for _ in system.names]
         self._pushes: dict[tuple[int, int], int] = {}
         self._down: list[dict[int, bool]] = [{} for _ in system.names]
-        self._lossy = [to != "sink" for _, to in system.channels]
+        self._hurries: dict[tuple[int, int, int], int | None] = {}
+        self._awaited: dict[tuple[int, int], list[tuple[int, int]]] = {}
+        self._lossy = system.lossy
 
     def initial(self) -> Row:
         """Give the initial state's row."""
         initial = self.system.initial
         components = [self.states[at](state) for at, state in enumerate(initial.components)]
-        return (*components, *([0] * len(initial.channels)))
+        return (*components, *([0] * len(initial.channels)), *initial.left)
 
     def successors(self, row: Row) -> list[tuple[int, Row]]:
         """Give (code, row) of every action of a state, in a fixed order.
 
         A code below the number of channels delivers, below twice that loses, and the rest
-        are events of ``self.events``.
+        are events of ``self.events``; one below zero is -1 minus its place in ``self.crossings``.
         """
         found: list[tuple[int, Row]] = []
         width, ends, channels = self.width, self.ends, len(self.ends)
-        for channel, content in enumerate(row[width:]):
+        if self.system.network.transport:
+            found = self._hurried(row)
+            if found:
+                return found
+        for channel, content in enumerate(row[width : self.end]):
             if content:
                 source, to = ends[channel]
                 step = self._deliveries[channel].get((row[to], content))
-                if step is None:
-                    step = self._delivery(channel, row[to], content)
-                new = list(row)
-                new[width + channel] = step[0]
-                new[to] = step[1]
-                for position, message in step[2]:
-                    new[position] = self._push(new[position], message)
-                found.append((channel, tuple(new)))
+                if step is None and self.system.faulty[channel]:
+                    found += self._crossed(row, channel, content)
+                else:
+                    if step is None:
+                        step = self._delivery(channel, row[to], content)
+                    new = list(row)
+                    new[width + channel] = step[0]
+                    new[to] = step[1]
+                    for position, message in step[2]:
+                        new[position] = self._push(new[position], message)
+                    found.append((channel, tuple(new)))
                 if self._lossy[channel] and self._is_down(source, row[source]):
                     new = list(row)
                     new[width + channel] = 0
@@ -131,16 +162,25 @@ class Tables:
         return found
 
     def quiet(self, row: Row) -> bool:
-        """Tell whether nothing can happen any more, but for crashes."""
-        return not any(row[self.width :]) and all(
-            isinstance(self.events.values[number][1], Crash)
+        """Tell whether nothing can happen any more, but for crashes and timers without effect."""
+        return not any(row[self.width : self.end]) and all(
+            self._is_idle(row, at, number)
             for at in range(self.width)
             for number in self._offered(at, row[at])
         )
 
+    def _is_idle(self, row: Row, at: int, number: int) -> bool:
+        event = self.events.values[number][1]
+        if isinstance(event, RetransmitTimer):
+            return self._happened(row, at, number) in (None, row)
+        return isinstance(event, Crash)
+
     def action(self, code: int) -> Action:
         """Give the action that a code stands for."""
         channels = len(self.ends)
+        if code < 0:
+            crossing: Action = self.crossings.values[-1 - code]
+            return crossing
         if code < channels:
             return Deliver(*self.system.channels[code])
         if code < 2 * channels:
@@ -150,7 +190,10 @@ class Tables:
 
     def view(self, row: Row) -> dict[str, Any]:
         """Give the component states of a row by address."""
-        return {name: self.states[at].values[row[at]] for at, name in enumerate(self.system.names)}
+        return {
+            name: self.system.seen(self.states[at].values[row[at]])
+            for at, name in enumerate(self.system.names)
+        }
 
     def _delivery(self, channel: int, state: int, content: int) -> Step:
         message, *rest = self.contents.values[content]
@@ -161,21 +204,85 @@ class Tables:
         self._deliveries[channel][state, content] = step
         return step
 
+    def _crossed(
+        self, row: Row, channel: int, content: int, only: int | None = None
+    ) -> list[tuple[int, Row]]:
+        """Let each message of a faulty channel be taken, stay or vanish."""
+        state = row[self.ends[channel][1]]
+        crosses = self._crosses[channel].get((state, content))
+        if crosses is None:
+            crosses = self._crosses[channel][state, content] = self._crossing(
+                channel, state, content
+            )
+        found = []
+        for code, step, place, doublings, losses in crosses:
+            if doublings > row[-2] or losses > row[-1] or only not in (None, place):
+                continue
+            new = list(row)
+            new[-2] -= doublings
+            new[-1] -= losses
+            new[self.width + channel] = step[0]
+            new[self.ends[channel][1]] = step[1]
+            for position, message in step[2]:
+                new[position] = self._push(new[position], message)
+            found.append((code, tuple(new)))
+        return found
+
+    def _hurried(self, row: Row) -> list[tuple[int, Row]]:
+        """Give what must happen before anything else does, if there is such a thing."""
+        for channel, content in enumerate(row[self.width : self.end]):
+            if content:
+                to = self.ends[channel][1]
+                key = (channel, row[to], content)
+                if key not in self._hurries:
+                    values = tuple(self.messages.values[m] for m in self.contents.values[content])
+                    place = acknowledgement(self.states[to].values[row[to]], values)
+                    self._hurries[key] = place
+                place = self._hurries[key]
+                if place is not None:
+                    return self._crossed(row, channel, content, place)
+        return []
+
+    def _crossing(self, channel: int, state: int, content: int) -> list[Cross]:
+        """Find out what may happen on a faulty channel, with any budget."""
+        source, to = self.system.channels[channel]
+        ids = self.contents.values[content]
+        values = tuple(self.messages.values[one] for one in ids)
+        crosses: list[Cross] = []
+        for crossing in self.system.network.crossings(source, to, values, (1, 1)):
+            code = -1 - self.crossings(crossing)
+            place = crossing.place
+            doubles, drops = isinstance(crossing, Double), isinstance(crossing, Drop)
+            rest = (keep if doubles else remove)(values, place)
+            after: int = state
+            sends: tuple[tuple[int, int], ...] = ()
+            if not drops:
+                received = Received(source, message_at(values, place))
+                after, sends = self._local(self.ends[channel][1], state, received)
+            step = (self.contents(tuple(self.messages(one) for one in rest)), after, sends)
+            crosses.append((code, step, place, int(doubles), int(drops)))
+        return crosses
+
     def _local(self, at: int, state: int, event: Any) -> tuple[int, tuple[tuple[int, int], ...]]:
         """Let the core take one local step, and intern what comes out."""
         self.local_steps += 1
         after, sends = self.system.local(at, self.states[at].values[state], event)
-        name = self.system.names[at]
-        out = tuple(
-            (self.width + self.system.channel(name, send.to), self.messages(send.message))
-            for send in sends
-        )
+        out = tuple(self._sent(self.system.names[at], send) for send in sends)
         return self.states[at](after), out
+
+    def _sent(self, source: Address, send: Send) -> tuple[int, int]:
+        """Give where a message goes, and as what."""
+        channel, message = self.system.channel(source, send.to), send.message
+        if self.system.faulty[channel]:
+            message = self.system.network.sent(source, send.to, message)
+        return self.width + channel, self.messages(message)
 
     def _push(self, content: int, message: int) -> int:
         pushed = self._pushes.get((content, message))
         if pushed is None:
-            pushed = self.contents((*self.contents.values[content], message))
+            values = tuple(self.messages.values[one] for one in self.contents.values[content])
+            new = put(values, self.messages.values[message])
+            pushed = self.contents(tuple(self.messages(one) for one in new))
             self._pushes[content, message] = pushed
         return pushed
 
@@ -196,10 +303,12 @@ class Tables:
     def _happened(self, row: Row, at: int, number: int) -> Row | None:
         """Let an event happen, and with the world's what it does at once; None if it cannot."""
         new = list(row)
+        event = self.events.values[number][1]
         if self.system.names[at] != WORLD:
+            if isinstance(event, RetransmitTimer) and not self._is_stuck(row, at):
+                return None
             self._apply(new, at, number)
             return tuple(new)
-        event = self.events.values[number][1]
         if isinstance(event, Crash):
             victim = self.system.index[event.address]
             if self._is_down(victim, row[victim]):
@@ -213,6 +322,13 @@ class Tables:
         for inner in step[1]:
             self._apply(new, self.events.values[inner][0], inner)
         return tuple(new)
+
+    def _is_stuck(self, row: Row, at: int) -> bool:
+        awaited = self._awaited.get((at, row[at]))
+        if awaited is None:
+            awaited = self.system.awaited(at, self.states[at].values[row[at]])
+            self._awaited[at, row[at]] = awaited
+        return any(not row[self.width + to] and not row[self.width + back] for to, back in awaited)
 
     def _apply(self, new: list[int], at: int, number: int) -> None:
         step = self._happens.get((new[at], number))
@@ -235,13 +351,17 @@ class Explorer:
         self.limits = limits or Limits()
         self.system: System = model.system(self.rules)
         self.tables = Tables(self.system)
-        self.requirements = Requirements.of(model.chain, model.world.arrivals)
+        self.requirements = Requirements(model.chain)
+        self._invariants = [
+            (number, predicate.holds, [self.system.index[name] for name in predicate.reads])
+            for number, predicate in enumerate(self.requirements.invariants())
+        ]
         self.parents: dict[Row, tuple[Row, int] | None] = {}
         self.transitions = self.depth = 0
-        self._judged: dict[tuple[int, int], Difference | None] = {}
+        self._judged: dict[tuple[int, ...], Difference | None] = {}
         for name in model.witnesses:
-            if name not in WITNESSES:
-                known = ", ".join(sorted(WITNESSES))
+            if name not in WITNESSES and name not in SITUATIONS:
+                known = ", ".join(sorted({*WITNESSES, *SITUATIONS}))
                 raise UsageError(f"{model.name}: unknown witness {name!r}; known: {known}")
 
     # ------------------------------------------------------------------ search
@@ -313,13 +433,13 @@ class Explorer:
     # ------------------------------------------------------------------ properties
 
     def _judge(self, row: Row) -> Difference | None:
-        for local in self.requirements.invariants():
-            at = self.system.index[local.at]
-            key = (at, row[at])
-            if key not in self._judged:
-                self._judged[key] = local.holds(self.tables.states[at].values[row[at]])
-            if self._judged[key] is not None:
-                return self._judged[key]
+        judged, states, seen = self._judged, self.tables.states, self.system.seen
+        for number, holds, places in self._invariants:
+            key = (number, *[row[at] for at in places])
+            if key not in judged:
+                judged[key] = holds(*[seen(states[at].values[row[at]]) for at in places])
+            if judged[key] is not None:
+                return judged[key]
         if self.tables.quiet(row):
             return self.requirements.at_rest(self.tables.view(row))
         return None
@@ -327,9 +447,14 @@ class Explorer:
     def _witnessed(self) -> dict[str, bool]:
         """Tell which witnesses were reached: every local state that occurred was interned."""
         return {
-            name: any(WITNESSES[name](state) for of in self.tables.states for state in of.values)
+            name: any(self._shows(name, state) for of in self.tables.states for state in of.values)
             for name in self.model.witnesses
         }
+
+    def _shows(self, name: str, state: Any) -> bool:
+        if name in SITUATIONS:
+            return SITUATIONS[name](state)
+        return WITNESSES[name](self.system.seen(state))
 
     # ------------------------------------------------------------------ counterexamples
 
@@ -358,13 +483,27 @@ def say(system: System, state: Any, action: Action) -> str:
     if isinstance(action, Happen):
         return f"{action.at}: {short(action.event)}"
     content = state.channels[system.channel(action.source, action.to)]
+    way = f"{action.source} -> {action.to}"
     if isinstance(action, Lose):
-        return f"{action.source} -> {action.to}: lost: {', '.join(map(short, content))}"
-    return f"{action.source} -> {action.to}: {short(content[0])}"
+        return f"{way}: lost: {', '.join(map(short, content))}"
+    message = short(message_at(content, action.place))
+    if isinstance(action, Drop):
+        return f"{way}: lost on the network: {message}"
+    if isinstance(action, Double):
+        return f"{way}: {message}; a copy stays under way"
+    if isinstance(content[action.place], Stray):
+        left = remove(content, action.place)
+        later = f"; still under way: {', '.join(map(short, left))}" if left else ""
+        return f"{way}: {message}{later}"
+    return f"{way}: {message}"
 
 
 def short(value: Any) -> str:
     """Print a message or event without the fields that have their default."""
+    if isinstance(value, Stray):
+        value = value.message
+    if isinstance(value, tuple):
+        return f"({', '.join(map(short, value))})"
     if not attrs.has(type(value)):
         return str(value)
     fields = []

@@ -11,15 +11,19 @@ from typing import Any
 
 import attrs
 
+from chc_ref.core import messages
 from chc_ref.core.chain import Chain, Vertex, compile_chain
-from chc_ref.core.messages import Arrive, MoveRequested
+from chc_ref.core.messages import Arrive, CloneRequested, KeepRequested, MoveRequested
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.values import vertex_of
+from chc_ref.core.transport import Transport
+from chc_ref.core.values import beside, vertex_of
 from chc_ref.errors import UsageError
 from chc_ref.files import read_toml
 from chc_ref.nfs.tiny import TINY
 from chc_ref.system.composition import System
-from chc_ref.system.world import World
+from chc_ref.system.endpoint import MakeTransport, over_network
+from chc_ref.system.network import ANY, FIFO, TRANSPORT, Channel, Network, Pattern, names, network
+from chc_ref.system.world import Wish, World
 from chc_ref.variants.shipped import SHIPPED
 from chc_ref.verdict import Verdict
 
@@ -38,10 +42,21 @@ KEYS: dict[str, tuple[type, bool]] = {
     "fragile": (list, False),
     "most_crashes": (int, False),
     "persist_every": (int, False),
+    "roots": (int, False),
+    "log": (str, False),
+    "write_ahead": (bool, False),
+    "checkpoints": (list, False),
+    "draws": (list, False),
+    "channels": (str, False),
+    "doublings": (int, False),
+    "losses": (int, False),
+    "faulty": (list, False),
     "witnesses": (list, True),
     "slow": (bool, False),
 }
 """Key of a model file: its type, and whether it must be there."""
+
+CHAIN_KEYS = ("persist_every", "roots", "log", "write_ahead")
 
 
 @attrs.frozen
@@ -62,10 +77,16 @@ class Model:
     """Names of the situations that must be reached, or the check says nothing."""
     slow: bool = False
     """Run only when asked for."""
+    network: Network = FIFO
+    transport: MakeTransport = Transport
+    """What stands between components and a network that needs it."""
 
     def system(self, rules: Rules | None = None) -> System:
         """Give the transition system, under other rules if any are named."""
-        return System(compile_chain(self.chain, rules or self.rules), self.world)
+        physical = compile_chain(self.chain, rules or self.rules)
+        if self.network.transport:
+            physical = over_network(physical, self.network, self.transport)
+        return System(physical, self.world, self.network)
 
     @property
     def bounds(self) -> str:
@@ -73,17 +94,16 @@ class Model:
         instances = sum(vertex.instances for vertex in self.chain.vertices)
         flows = len({arrival.flow for arrival in self.world.arrivals})
         parts = (
-            (instances, "instance"),
-            (flows, "flow"),
-            (len(self.world.arrivals), "packet"),
-            (len(self.world.wishes), "move"),
-            (self.world.most_crashes, "crash"),
+            (instances, "instance", "instances"),
+            (flows, "flow", "flows"),
+            (len(self.world.arrivals), "packet", "packets"),
+            (len(self.world.wishes), "move", "moves"),
+            (self.world.most_crashes, "crash", "crashes"),
+            (self.network.doublings, "doubling", "doublings"),
+            (self.network.losses, "loss", "losses"),
         )
-        return ", ".join(
-            f"{n} {what}{'' if n == 1 else 'es' if what == 'crash' else 's'}"
-            for n, what in parts
-            if n
-        )
+        bounds = ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in parts if n)
+        return bounds if self.network is FIFO else f"{bounds}; channels: {self.network.name}"
 
 
 def is_model(path: Path) -> bool:
@@ -112,15 +132,29 @@ def _model(name: str, data: dict[str, Any]) -> Model:
     _check_keys(data)
     vertices = tuple(_vertex(entry) for entry in data["vertices"])
     edges = tuple(_pair(edge) for edge in data.get("edges", ()))
-    chain = Chain(vertices, edges, persist_every=data.get("persist_every", 0))
-    instances = {a for of in compile_chain(chain).instances.values() for a in of}
+    options = {key: data[key] for key in CHAIN_KEYS if key in data}
+    chain = Chain(vertices, edges, **options)
+    physical = compile_chain(chain)
+    instances = {a for of in physical.instances.values() for a in of}
+    components = physical.components.keys() - {"manager", "sink"}
     arrivals = tuple(
         Arrive(flow, (flow, number)) for number, flow in enumerate(data["packets"], start=1)
     )
-    wishes = tuple(_wish(entry, instances) for entry in data.get("moves", ()))
+    wishes = tuple(_wish(entry, instances, components) for entry in data.get("moves", ()))
     for address in data.get("fragile", ()):
-        _known(address, instances, "fragile")
-    world = World(arrivals, wishes, tuple(data.get("fragile", ())), data.get("most_crashes", 0))
+        _known(address, components, "fragile")
+        _recoverable(address, chain)
+    for store in data.get("checkpoints", ()):
+        _known(store, set(chain.stores), "checkpoints")
+    world = World(
+        arrivals,
+        wishes,
+        tuple(data.get("fragile", ())),
+        data.get("most_crashes", 0),
+        tuple(data.get("checkpoints", ())),
+        tuple((chain.stores[0], value) for value in data.get("draws", ())),
+        tuple(chain.root_for(arrival.flow) for arrival in arrivals),
+    )
     try:
         expect = Verdict(data["expect"])
     except ValueError:
@@ -140,6 +174,7 @@ def _model(name: str, data: dict[str, Any]) -> Model:
         world,
         tuple(data["witnesses"]),
         data.get("slow", False),
+        _network(data, physical.channels),
     )
 
 
@@ -158,14 +193,56 @@ def _check_keys(data: dict[str, Any]) -> None:
         raise UsageError("expect = 'violated' needs the key 'violates'")
 
 
+def _network(data: dict[str, Any], channels: tuple[Channel, ...]) -> Network:
+    name = data.get("channels", FIFO.name)
+    faulty = tuple(_pattern(entry, name, channels) for entry in data.get("faulty", [[ANY, ANY]]))
+    if name == FIFO.name and "faulty" in data:
+        raise UsageError(f"channels = {name!r} has no faulty ones")
+    return network(name, data.get("doublings", 0), data.get("losses", 0), faulty)
+
+
+def _pattern(entry: Any, name: str, channels: tuple[Channel, ...]) -> Pattern:
+    if not isinstance(entry, list) or not 2 <= len(entry) <= 3:
+        raise UsageError(f"faulty {entry!r} is not a source, a receiver and, at will, a message")
+    source, to, kind = (*entry, ANY)[:3]
+    if not any(names((source, to, kind), *channel) for channel in channels):
+        raise UsageError(f"faulty {entry!r} names no channel of this chain")
+    if kind != ANY and name == TRANSPORT:
+        raise UsageError(f"faulty {entry!r}: a transport looks into no message")
+    if kind != ANY and not hasattr(messages, kind):
+        raise UsageError(f"faulty {entry!r}: no message is called {kind!r}")
+    return source, to, kind
+
+
+VERTEX_KEYS: dict[str, type] = {
+    "name": str,
+    "nf": str,
+    "instances": int,
+    "eager_flush": bool,
+    "store": str,
+    "split": str,
+    "clones": bool,
+}
+
+
 def _vertex(entry: Any) -> Vertex:
-    known = {"name", "nf", "instances", "eager_flush"}
-    if not isinstance(entry, dict) or not {"name", "nf"} <= entry.keys() <= known:
-        raise UsageError(f"vertex {entry!r} needs name and nf, and may have instances, eager_flush")
+    if not isinstance(entry, dict) or not {"name", "nf"} <= entry.keys():
+        raise UsageError(f"vertex {entry!r} needs name and nf")
+    for key, value in entry.items():
+        if key not in VERTEX_KEYS:
+            raise UsageError(f"vertex {entry['name']!r}: unknown key {key!r}")
+        if not isinstance(value, VERTEX_KEYS[key]):
+            raise UsageError(f"vertex {entry['name']!r}: {key} is no {VERTEX_KEYS[key].__name__}")
     if entry["nf"] not in TINY:
         raise UsageError(f"unknown nf {entry['nf']!r}; known: {', '.join(sorted(TINY))}")
-    eager = entry.get("eager_flush", True)
-    return Vertex(entry["name"], TINY[entry["nf"]], entry.get("instances", 1), eager)
+    return Vertex(**{**entry, "nf": TINY[entry["nf"]]})
+
+
+def _recoverable(address: str, chain: Chain) -> None:
+    if address in chain.stores and not chain.write_ahead:
+        raise UsageError("a store can fail only with write_ahead = true (REC-5)")
+    if address in chain.root_addresses and chain.log == "root" and not chain.persist_every:
+        raise UsageError("a root can fail only with persist_every or log = 'store' (ROOT-5)")
 
 
 def _pair(edge: Any) -> tuple[str, str]:
@@ -174,9 +251,17 @@ def _pair(edge: Any) -> tuple[str, str]:
     return edge[0], edge[1]
 
 
-def _wish(entry: Any, instances: set[str]) -> MoveRequested:
+def _wish(entry: Any, instances: set[str], components: set[str]) -> Wish:
+    """Read one entry of ``moves``: a move, a clone, or which host of a clone to keep."""
+    if isinstance(entry, dict) and entry.keys() == {"clone"}:
+        _known(entry["clone"], instances, "clone")
+        _known(beside(entry["clone"]), components, "clone, for a vertex with clones = true,")
+        return CloneRequested(entry["clone"])
+    if isinstance(entry, dict) and entry.keys() == {"keep"}:
+        _known(entry["keep"], components, "keep")
+        return KeepRequested(entry["keep"])
     if not isinstance(entry, dict) or entry.keys() != {"flow", "to"}:
-        raise UsageError(f"move {entry!r} needs flow and to")
+        raise UsageError(f"move {entry!r} needs flow and to; or clone; or keep")
     _known(entry["to"], instances, "moves")
     return MoveRequested(vertex_of(entry["to"]), entry["flow"], entry["to"])
 

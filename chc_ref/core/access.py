@@ -24,6 +24,8 @@ class Suspended:
 
     accesses: tuple[Apply, ...]
     """Accesses of shared objects so far, in order, those already sent included."""
+    needed: int
+    """Results that it cannot do without."""
 
 
 @attrs.frozen
@@ -103,4 +105,4 @@ def run(
             answer = results[used]
             used += 1
         else:
-            return Suspended(tuple(accesses))
+            return Suspended(tuple(accesses), used + 1)

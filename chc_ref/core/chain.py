@@ -8,19 +8,21 @@ from __future__ import annotations
 import attrs
 import networkx as nx
 
+from chc_ref.core.client import Client, ClientState
 from chc_ref.core.instance import Instance
 from chc_ref.core.manager import Manager
-from chc_ref.core.node import Component, Entry, Node, Sink
-from chc_ref.core.operations import NetworkFunction
+from chc_ref.core.messages import Cache
+from chc_ref.core.node import DOWN, Component, Entry, Node, NodeState, Sink
+from chc_ref.core.operations import NetworkFunction, Scope, StateObject, Strategy
+from chc_ref.core.partition import home
 from chc_ref.core.queue import Queue
 from chc_ref.core.root import Root
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.splitter import Downstream, Splitter
 from chc_ref.core.store import Store
-from chc_ref.core.values import Address, Map
+from chc_ref.core.values import ROOT_BITS, Address, Flow, Map, beside
+from chc_ref.core.work import InstanceState
 from chc_ref.errors import UsageError
-
-RESERVED = ("root", "store", "manager", "sink")
 
 
 @attrs.frozen
@@ -32,6 +34,18 @@ class Vertex:
     instances: int = 1
     """Default parallelism (CHAIN-2)."""
     eager_flush: bool = True
+    """Flush after each packet, or on a timer only (CACHE-2)."""
+    store: Address = "store"
+    """Where its state lives (STORE-8)."""
+    split: str = ""
+    """Name of the scope that it is split by; empty for the whole flow (SPLIT-2)."""
+    clones: bool = False
+    """Each instance has a second host, where a clone may run (CLONE-1)."""
+
+    @property
+    def scope(self) -> Scope | None:
+        """Give the scope that it is split by."""
+        return next((scope for scope in self.nf.scopes if scope.name == self.split), None)
 
 
 @attrs.frozen
@@ -41,7 +55,31 @@ class Chain:
     vertices: tuple[Vertex, ...]
     edges: tuple[tuple[str, str], ...] = ()
     persist_every: int = 0
+    """Every n-th clock is persisted in the store; 0 for none (ROOT-5)."""
     capacity: int = 0
+    """Logged packets at which input is dropped; 0 for no limit (ROOT-4)."""
+    roots: int = 1
+    """R of SPLIT-4."""
+    entry: Scope | None = None
+    """What the input is shared among the roots by; None for the whole flow (SPLIT-4)."""
+    log: str = "root"
+    """Where packets are logged, ``root`` or ``store`` (ROOT-2)."""
+    write_ahead: bool = False
+    """Instances keep what a failover of a store needs (REC-5)."""
+
+    @property
+    def root_addresses(self) -> tuple[Address, ...]:
+        """Give the roots, by the identifier in their clocks."""
+        return ("root", *(f"root{number}" for number in range(1, self.roots)))
+
+    @property
+    def stores(self) -> tuple[Address, ...]:
+        """Give the stores. The first one has the clocks, and the log if a store has it."""
+        return tuple(sorted({"store", *(vertex.store for vertex in self.vertices)}))
+
+    def root_for(self, flow: Flow) -> Address:
+        """Give the root that a flow enters by (SPLIT-4)."""
+        return home(flow, self.root_addresses, self.entry)
 
 
 @attrs.frozen
@@ -50,6 +88,7 @@ class Physical:
 
     chain: Chain
     instances: dict[str, tuple[Address, ...]]
+    """IDs of the instances of each vertex; each runs on the host of that name at first."""
     components: dict[Address, Component]
     channels: tuple[tuple[Address, Address], ...]
 
@@ -64,14 +103,13 @@ def check(chain: Chain) -> nx.DiGraph:
     names = [vertex.name for vertex in chain.vertices]
     if not names:
         raise UsageError("the chain has no vertices")
+    if not 1 <= chain.roots <= 1 << ROOT_BITS:
+        raise UsageError(f"{chain.roots} roots; there are 1 to {1 << ROOT_BITS}")
+    if chain.log not in ("root", "store"):
+        raise UsageError(f"log = {chain.log!r} is neither 'root' nor 'store'")
+    reserved = {"manager", "sink", *chain.root_addresses, *chain.stores}
     for vertex in chain.vertices:
-        name = vertex.name
-        if names.count(name) > 1:
-            raise UsageError(f"two vertices are called {name!r}")
-        if name in RESERVED or not name.isidentifier():
-            raise UsageError(f"vertex name {name!r} is reserved or not a plain word")
-        if vertex.instances < 1:
-            raise UsageError(f"vertex {name!r} needs at least one instance")
+        _check_vertex(vertex, names, reserved)
     graph = nx.DiGraph()
     graph.add_nodes_from(names)
     for edge in chain.edges:
@@ -85,6 +123,28 @@ def check(chain: Chain) -> nx.DiGraph:
     return graph
 
 
+def _check_vertex(vertex: Vertex, names: list[str], reserved: set[str]) -> None:
+    name, nf = vertex.name, vertex.nf
+    if names.count(name) > 1:
+        raise UsageError(f"two vertices are called {name!r}")
+    if name in reserved or not name.isidentifier():
+        raise UsageError(f"vertex name {name!r} is reserved or not a plain word")
+    if not vertex.store.startswith("store") or not vertex.store.isidentifier():
+        raise UsageError(f"vertex {name!r}: store name {vertex.store!r} must begin with 'store'")
+    if vertex.instances < 1:
+        raise UsageError(f"vertex {name!r} needs at least one instance")
+    scopes = [scope.name for scope in nf.scopes]
+    if len(set(scopes)) < len(scopes) or "" in scopes:
+        raise UsageError(f"vertex {name!r}: its NF has two scopes of one name, or an empty one")
+    if vertex.split and vertex.split not in scopes:
+        known = ", ".join(scopes) or "none"
+        raise UsageError(f"vertex {name!r} is split by {vertex.split!r}; its scopes: {known}")
+    for declared in nf.objects:
+        if declared.scope and declared.scope not in scopes:
+            fault = f"object {declared.name!r} has the unknown scope {declared.scope!r}"
+            raise UsageError(f"vertex {name!r}: {fault}")
+
+
 def compile_chain(chain: Chain, rules: Rules = AMENDED) -> Physical:
     """Compile a logical chain into its components (CHAIN-2).
 
@@ -93,50 +153,101 @@ def compile_chain(chain: Chain, rules: Rules = AMENDED) -> Physical:
 
     """
     graph = check(chain)
+    vertices = {vertex.name: vertex for vertex in chain.vertices}
+    roots, stores = chain.root_addresses, chain.stores
     instances = {
         v.name: tuple(f"{v.name}.{index}" for index in range(v.instances)) for v in chain.vertices
     }
+    hosts = {v.name: _hosts(v, instances[v.name]) for v in chain.vertices}
+    every_host = tuple(host for of in hosts.values() for host in of)
     sources = [name for name in graph if not graph.pred[name]]
     above = {
-        name: tuple(a for up in graph.pred[name] for a in instances[up]) or ("root",)
-        for name in graph
+        name: tuple(a for up in graph.pred[name] for a in instances[up]) or roots for name in graph
     }
     bits = _token_bits(chain)
     lasts = [name for name in graph if not graph.succ[name]]
 
     def splitter(below: list[str]) -> Splitter:
         edges = tuple(
-            Downstream(name, instances[name], frozenset(nx.descendants(graph, name)) | {name})
+            Downstream(
+                name,
+                instances[name],
+                frozenset(nx.descendants(graph, name)) | {name},
+                vertices[name].scope,
+            )
             for name in below
         )
         return Splitter(edges, rules)
 
-    components: dict[Address, Component] = {
-        "root": Entry(
-            Root(persist_every=chain.persist_every, capacity=chain.capacity, rules=rules),
-            splitter(sources),
+    components: dict[Address, Component] = {}
+    for number, address in enumerate(roots):
+        root = Root(
+            number, chain.persist_every, chain.capacity, stores[0], chain.log == "store", rules
         )
-    }
-    for vertex in chain.vertices:
-        for address in instances[vertex.name]:
-            up = above[vertex.name]
+        components[address] = Entry(address, root, splitter(sources), stores, every_host)
+    for name, vertex in vertices.items():
+        client = Client(vertex.store, vertex.nf, chain.write_ahead, rules)
+        for address in hosts[name]:
             instance = Instance(
                 address,
                 vertex.nf,
-                up,
-                vertex.name in lasts,
-                bits[vertex.name],
+                above[name],
+                name in lasts,
+                bits[name],
+                client,
+                roots,
                 vertex.eager_flush,
-                vertex.name,
+                name,
                 rules,
             )
-            queue = Queue(address, up, rules=rules)
-            components[address] = Node(queue, instance, splitter(list(graph.succ[vertex.name])))
-    components["store"] = Store(Map({v.name: v.nf.objects for v in chain.vertices}), rules=rules)
-    components["manager"] = Manager(Map(instances), Map(above))
+            cache = Cache(_alone(vertex))
+            initial = NodeState(instance=InstanceState(ClientState(cache=cache)))
+            components[address] = Node(
+                Queue(address, above[name], rules=rules),
+                instance,
+                splitter(list(graph.succ[name])),
+                initial if address in instances[name] else DOWN,
+            )
+    for store in stores:
+        objects = Map({v.name: v.nf.objects for v in chain.vertices if v.store == store})
+        components[store] = Store(objects, roots, chain.write_ahead, rules)
+    components["manager"] = Manager(
+        Map(instances),
+        Map(above),
+        Map({v.name: v.store for v in chain.vertices}),
+        roots,
+        Map({v.name: v.scope for v in chain.vertices if v.scope is not None}),
+        Map({v.name: _alone(v) for v in chain.vertices if _cached(v)}),
+        stores[0],
+        frozenset(lasts),
+    )
     outlets = tuple(address for name in lasts for address in instances[name])
     components["sink"] = Sink(Queue("sink", outlets, suppress=False, rules=rules))
-    return Physical(chain, instances, components, _channels(graph, instances, sources))
+    return Physical(chain, instances, components, _channels(chain, graph, hosts))
+
+
+def _hosts(vertex: Vertex, instances: tuple[Address, ...]) -> tuple[Address, ...]:
+    return instances + tuple(beside(one) for one in instances if vertex.clones)
+
+
+def _cached(vertex: Vertex) -> list[StateObject]:
+    """Give the shared objects that instances may keep copies of (CACHE-3, CACHE-4)."""
+    return [o for o in vertex.nf.objects if o.strategy in (Strategy.COPIED, Strategy.ALONE)]
+
+
+def _alone(vertex: Vertex) -> bool:
+    """Tell whether the split gives each key of such objects to one instance alone (CACHE-4).
+
+    It does if the vertex is split by the scope that keys the object, or by a coarser one.
+    """
+    if vertex.instances == 1:
+        return True
+    names = [scope.name for scope in vertex.nf.scopes]
+    return bool(vertex.split) and all(
+        declared.scope in names and names.index(vertex.split) >= names.index(declared.scope)
+        for declared in _cached(vertex)
+        if declared.strategy is Strategy.ALONE
+    )
 
 
 def _token_bits(chain: Chain) -> dict[str, Map[str, int]]:
@@ -153,14 +264,19 @@ def _token_bits(chain: Chain) -> dict[str, Map[str, int]]:
 
 
 def _channels(
-    graph: nx.DiGraph, instances: dict[str, tuple[Address, ...]], sources: list[str]
+    chain: Chain, graph: nx.DiGraph, hosts: dict[str, tuple[Address, ...]]
 ) -> tuple[tuple[Address, Address], ...]:
     """List every pair of components that may exchange messages."""
-    channels = [("root", "store"), ("store", "root"), ("manager", "root"), ("root", "manager")]
+    roots, stores = chain.root_addresses, chain.stores
+    pairs = [(a, b) for root in roots for a, b in ((root, "manager"), *((root, s) for s in stores))]
+    pairs += [("manager", other) for other in (*stores, "sink")]
+    for vertex in chain.vertices:
+        for host in hosts[vertex.name]:
+            pairs += [(root, host) for root in roots]
+            pairs += [(host, vertex.store), (host, "manager")]
+    channels = [pair for a, b in pairs for pair in ((a, b), (b, a))]
     for name in graph:
-        for address in instances[name]:
-            channels += [("root", address), (address, "root")]
-            channels += [(address, "store"), ("store", address)]
-            channels += [(address, "manager"), ("manager", address), (address, "sink")]
-            channels += [(address, to) for down in graph.succ[name] for to in instances[down]]
+        for host in hosts[name]:
+            channels.append((host, "sink"))
+            channels += [(host, to) for down in graph.succ[name] for to in hosts[down]]
     return tuple(channels)

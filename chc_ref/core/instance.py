@@ -1,150 +1,67 @@
 """NF instance: runs a vertex' code on one packet at a time, against cache and store.
 
-Owns the flows that the store has given it, their cached objects (CACHE-2), the packets that
-wait for a flow (MOVE-3), and the packet in work. It never waits for a non-blocking update
-(STORE-5). NF code is run again from its start whenever a result arrives; so what an instance
-holds between two events is plain data. Paper: sections 4.3, 5.1 to 5.4.
-
-The modes of work: OWN, a packet of an owned flow, on the cache; REPLAYED, a packet replayed
-to this instance, on the state that belongs to its clock, leaving no cache, since packets
-between two logged ones may be deleted already; EMULATED, a packet whose updates are all in
-the store, because it is on its way to another instance (DUP-3) or its flow has moved on.
+Owns the flows that the store has given it, the packets that wait for a flow (MOVE-3), and the
+packet in work. It never waits for a non-blocking update (STORE-5). NF code is run again from
+its start whenever a result arrives; so what an instance holds between two events is plain data
+(``work.py``). Paper: sections 4.3, 5.1 to 5.4.
 """
 
 from __future__ import annotations
 
-import enum
 from typing import Any
 
 import attrs
 
 from chc_ref.core.access import Finished, Suspended, run
+from chc_ref.core.client import Client, ClientState
 from chc_ref.core.messages import (
-    Acquire,
+    Again,
     Alert,
     Apply,
+    Cache,
+    CacheKnown,
+    Callback,
+    Checkpointed,
     Delete,
     Deleted,
+    Drain,
+    Drained,
     Granted,
     HandedOver,
     LastMark,
     Output,
     Packet,
     Passed,
+    Recall,
+    Recollection,
     Recovered,
     Release,
     ReplayEnd,
     Result,
     Send,
+    Speak,
 )
 from chc_ref.core.operations import NetworkFunction, Outcome
 from chc_ref.core.queue import Item
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.values import Address, Flow, Map, evolve, sorted_items
+from chc_ref.core.values import Address, Map, evolve, identity_of, root_of, sorted_items
+from chc_ref.core.work import (
+    Announce,
+    Effect,
+    Emit,
+    Handover,
+    InstanceState,
+    Loaded,
+    Mode,
+    Tenanted,
+    Wait,
+    Work,
+)
 
-Values = tuple[tuple[str, Any], ...]
-Slot = tuple[Flow, int]
-"""A flow's tenure at this instance: (flow, epoch)."""
-
-
-class Mode(enum.Enum):
-    """On whose state a packet is processed; see the header."""
-
-    OWN = "own"
-    REPLAYED = "replayed"
-    EMULATED = "emulated"
-
-
-class Wait(enum.Enum):
-    """What the packet in work waits for."""
-
-    PEEK = "peek"
-    RESULT = "result"
-    DELETE = "delete"
-
-
-@attrs.frozen(cache_hash=True)
-class Work:
-    """The packet in work and how far it has come."""
-
-    packet: Packet
-    mode: Mode
-    values: Values = ()
-    results: tuple[Any, ...] = ()
-    sent: int = 0
-    """Accesses of shared objects sent so far; a rerun does not send them again."""
-    wait: Wait | None = None
-    leaving: Outcome = Outcome()
-    """What leaves once the root has the delete (REC-2)."""
-
-
-@attrs.frozen(cache_hash=True)
-class Loaded:
-    """A packet whose own state has come from the store."""
-
-    packet: Packet
-    values: Values
-    owned: bool
-
-
-@attrs.frozen(cache_hash=True)
-class Handover:
-    """Every splitter has sent the last mark: the tenure before ``epoch`` is over."""
-
-    flow: Flow
-    epoch: int
-
-
-@attrs.frozen(cache_hash=True)
-class Tenanted:
-    """An owned flow with its cached objects."""
-
-    epoch: int
-    values: Values
-
-
-@attrs.frozen(cache_hash=True)
-class Emit:
-    """Effect for the splitter behind this instance: send these headers on."""
-
-    packet: Packet
-    headers: tuple[Any, ...]
-
-
-@attrs.frozen(cache_hash=True)
-class Announce:
-    """Effect for the splitter: pass this mark on."""
-
-    mark: Passed | ReplayEnd
-    again: tuple[Passed, ...] = ()
-    """Marks of ours that the target of a replay may have lost."""
-
-
-Effect = Send | Emit | Announce
-
-
-@attrs.frozen(cache_hash=True)
-class InstanceState:
-    """What one NF instance holds; all of it dies with the instance."""
-
-    start: int = 0
-    """Number of this start; 0 for an instance that is nobody's failover."""
-    ready: tuple[Any, ...] = ()
-    """Packets whose flow has just become available, before everything in ``fifo``."""
-    lane: tuple[Item, ...] = ()
-    """What passes through to another instance's replay. In order, but free to fall behind:
-    a replayed packet waits for the packet itself if that is still buffered here (DUP-3)."""
-    fifo: tuple[Item, ...] = ()
-    work: Work | None = None
-    owned: Map[Flow, Tenanted] = Map()
-    blocked: Map[Slot, tuple[Any, ...]] = Map()
-    """Buffered packets of flows whose state is not here (MOVE-3); a key blocks its flow."""
-    lasts: Map[Slot, frozenset[Address]] = Map()
-    """Splitters that have sent the last mark of an epoch."""
-    released: Map[Flow, tuple[int, ...]] = Map()
-    """Epochs that every flow was handed over for. Not just the newest: after a crash the
-    mark of a later epoch may be complete again before that of an earlier one."""
-    unflushed: tuple[Apply, ...] = ()
+Answer = (
+    Granted | Result | Deleted | Callback | Checkpointed | Cache | Drain | Recall | Again | Speak
+)
+"""What an instance is told by store, root and manager."""
 
 
 @attrs.frozen
@@ -158,6 +75,9 @@ class Instance:
     """Nothing is downstream but the sink (ROOT-3)."""
     tokens: Map[str, int]
     """First token bit of each object (DEL-1)."""
+    client: Client
+    roots: tuple[Address, ...] = ("root",)
+    """By the identifier in their clocks (SPLIT-4)."""
     eager_flush: bool = True
     """Flush after each packet; otherwise on the flush timer only (CACHE-2)."""
     vertex: str = ""
@@ -167,12 +87,14 @@ class Instance:
 
     def take(self, state: InstanceState, items: list[Item]) -> tuple[InstanceState, list[Effect]]:
         """Take items from the queue and work as far as possible."""
-        return self._pump(evolve(state, fifo=(*state.fifo, *items)), [])
+        return self._settle(*self._pump(evolve(state, fifo=(*state.fifo, *items)), []))
 
     def on_message(
-        self, state: InstanceState, message: Granted | Result | Deleted
+        self, state: InstanceState, message: Answer
     ) -> tuple[InstanceState, list[Effect]]:
         """Take an answer. One that nobody waits for was meant for a dead predecessor."""
+        client = state.client
+        effects: list[Effect] = []
         match message:
             case Granted():
                 state, effects = self._granted(state, message)
@@ -180,12 +102,43 @@ class Instance:
                 state, effects = self._result(state, message)
             case Deleted():
                 state, effects = self._deleted(state, message)
-        return self._pump(state, effects)
+            case Callback():
+                state = evolve(state, client=self.client.on_callback(client, message))
+            case Checkpointed():
+                state = evolve(state, client=self.client.on_checkpointed(client, message))
+            case Cache():
+                state = evolve(state, client=self.client.on_cache(client, message))
+                effects = [Send("manager", CacheKnown(message))]
+            case Recall(session):
+                state, effects = self._recall(state, session)
+            case Drain(number):
+                effects = [Send(self.client.store, Drained(self.address, number))]
+            case Speak():
+                state = evolve(state, mute=False)
+            case Again():
+                held = [effect for _, effect in client.outbox]
+                sends = [Send(self._root(delete), delete) for delete in state.deletes]
+                effects = [send for send in sends if send not in held]
+        return self._settle(*self._pump(state, effects))
 
     def on_flush(self, state: InstanceState) -> tuple[InstanceState, list[Effect]]:
-        """Flush the cached operations (CACHE-2): operations are sent, not values."""
-        sends: list[Effect] = [Send("store", apply) for apply in state.unflushed]
-        return evolve(state, unflushed=()), sends
+        """Flush the cached operations (CACHE-2)."""
+        client, sends = self.client.flush(state.client)
+        return evolve(state, client=client), list(sends)
+
+    def _settle(
+        self, state: InstanceState, effects: list[Effect]
+    ) -> tuple[InstanceState, list[Effect]]:
+        """Hold back what was computed from accesses that the store has not confirmed."""
+        client, out = self.client.let_out(state.client, effects, self._is_bound)
+        return evolve(state, client=client), out
+
+    def _is_bound(self, effect: Effect) -> bool:
+        """Tell what others may go on from: all but requests and what the manager is told."""
+        if not isinstance(effect, Send):
+            return True
+        private = (self.client.store, "manager")
+        return effect.to not in private or isinstance(effect.message, CacheKnown)
 
     # ------------------------------------------------------------------ taking items
 
@@ -193,7 +146,11 @@ class Instance:
         self, state: InstanceState, effects: list[Effect]
     ) -> tuple[InstanceState, list[Effect]]:
         while state.work is None:
-            if state.ready:
+            if state.unsent and not state.mute:
+                work, outcome = state.unsent[0]
+                state = evolve(state, unsent=state.unsent[1:])
+                state, more = self._deliver(state, work, outcome)
+            elif state.ready:
                 head = state.ready[0]
                 state = evolve(state, ready=state.ready[1:])
                 state, more = self._item(state, "", head)
@@ -230,7 +187,7 @@ class Instance:
             return self._replay_end(state, item)
         state, effects = self.on_flush(state)  # the store must know all before it is asked
         work = Work(item, Mode.EMULATED, wait=Wait.PEEK)
-        return evolve(state, work=work), [*effects, self._ask(item, peek=True)]
+        return evolve(state, work=work), [*effects, self._ask(state, item, peek=True)]
 
     def _item(
         self, state: InstanceState, source: Address, item: Any
@@ -265,10 +222,10 @@ class Instance:
             blocked=state.blocked.insert(slot, (packet,)),
             owned=state.owned.discard(packet.flow) if packet.target else state.owned,
         )
-        return state, [*effects, self._ask(packet)]
+        return state, [*effects, self._ask(state, packet)]
 
-    def _ask(self, packet: Packet, peek: bool = False) -> Send:
-        return Send("store", Acquire(packet.flow, packet.epoch, packet.clock, peek))
+    def _ask(self, state: InstanceState, packet: Packet, peek: bool = False) -> Send:
+        return self.client.ask(state.client, packet.flow, packet.epoch, packet.clock, peek)
 
     # ------------------------------------------------------------------ answers
 
@@ -283,7 +240,7 @@ class Instance:
         waiting = state.blocked.get(slot)
         if not waiting or self._key(waiting[0]) != asked:
             return state, []
-        if waiting[0].target is None and answer.owned:
+        if waiting[0].target is None and answer.owned and answer.latest:
             tenanted = Tenanted(answer.epoch, answer.values)
             return evolve(
                 state,
@@ -302,6 +259,7 @@ class Instance:
         return (item.flow, item.epoch, item.clock) if isinstance(item, Packet) else None
 
     def _result(self, state: InstanceState, answer: Result) -> tuple[InstanceState, list[Effect]]:
+        state = evolve(state, client=self.client.on_result(state.client, answer))
         work = state.work
         if work is None or work.wait is not Wait.RESULT:
             return state, []
@@ -314,11 +272,14 @@ class Instance:
         return self._run(state, work)
 
     def _deleted(self, state: InstanceState, answer: Deleted) -> tuple[InstanceState, list[Effect]]:
-        work = state.work
+        if answer.start != state.client.start:
+            return state, []
+        asked = (answer.clock, answer.branch)
+        deletes = tuple(d for d in state.deletes if (d.clock, d.branch) != asked)
+        state, work = evolve(state, deletes=deletes), state.work
         if work is None or work.wait is not Wait.DELETE:
             return state, []
-        asked = (work.packet.clock, work.packet.branch, state.start)
-        if asked != (answer.clock, answer.branch, answer.start):
+        if (work.packet.clock, work.packet.branch) != asked:
             return state, []
         leaves = self.rules.leaves(answer.first)
         effects = self._leave(work.packet, work.leaving) if leaves else []
@@ -334,18 +295,36 @@ class Instance:
         )
 
     def _run(self, state: InstanceState, work: Work) -> tuple[InstanceState, list[Effect]]:
-        step = self._execute(work)
-        emulate = work.mode is Mode.EMULATED
-        effects: list[Effect] = [
-            Send("store", evolve(access, emulate=emulate))
-            for access in step.accesses[work.sent :]
-            if access.blocking or not emulate
-        ]
-        work = evolve(work, sent=len(step.accesses))
-        if isinstance(step, Suspended):
-            return evolve(state, work=evolve(work, wait=Wait.RESULT)), effects
-        state, more = self._finish(state, work, step)
-        return state, effects + more
+        effects: list[Effect] = []
+        while True:
+            step = self._execute(work)
+            client, results = state.client, work.results
+            for access in step.accesses[work.sent :]:
+                client, sends, seen = self._access(client, work.mode, access)
+                effects += sends
+                results = (*results, *seen)
+            state = evolve(state, client=client)
+            work = evolve(work, sent=len(step.accesses), results=results)
+            if not isinstance(step, Suspended):
+                state, more = self._finish(state, work, step)
+                return state, effects + more
+            if len(results) < step.needed:
+                return evolve(state, work=evolve(work, wait=Wait.RESULT)), effects
+
+    def _access(
+        self, client: ClientState, mode: Mode, access: Apply
+    ) -> tuple[ClientState, list[Send], tuple[Any, ...]]:
+        """Send an access to the store; gives its result if a copy could serve it (CACHE-3)."""
+        if mode is Mode.EMULATED:
+            access = evolve(access, emulate=True)
+            if not access.blocking:
+                return client, [], ()
+        served = self.client.serve(client, access) if mode is Mode.OWN else None
+        blocking = access.blocking
+        if served is not None:
+            client, access = served
+        client, send = self.client.issue(client, access)
+        return client, [send], access.seen if blocking else ()
 
     def _finish(
         self, state: InstanceState, work: Work, step: Finished
@@ -356,7 +335,8 @@ class Instance:
             if work.mode is Mode.OWN:
                 tenanted = Tenanted(packet.epoch, step.values)
                 state = evolve(state, owned=state.owned.insert(packet.flow, tenanted))
-            state = evolve(state, unflushed=(*state.unflushed, *step.writes))
+            unflushed = (*state.client.unflushed, *step.writes)
+            state = evolve(state, client=evolve(state.client, unflushed=unflushed))
             if self.eager_flush or work.mode is Mode.REPLAYED:
                 state, effects = self.on_flush(state)
         if packet.target not in (None, self.address):
@@ -371,19 +351,37 @@ class Instance:
         self, state: InstanceState, work: Work, outcome: Outcome, effects: list[Effect]
     ) -> tuple[InstanceState, list[Effect]]:
         """Let the outcome of a packet leave: downstream, or by way of its delete (REC-2)."""
+        if state.mute or state.unsent:
+            state, more = self._done(state, work)
+            state = evolve(state, unsent=(*state.unsent, (evolve(work, mode=Mode.SENT), outcome)))
+        else:
+            state, more = self._deliver(state, work, outcome)
+        return state, effects + more
+
+    def _deliver(
+        self, state: InstanceState, work: Work, outcome: Outcome
+    ) -> tuple[InstanceState, list[Effect]]:
         packet = work.packet
+        effects: list[Effect] = []
         if outcome.outputs and not self.last:
             effects.append(Emit(evolve(packet, after=packet.epoch), outcome.outputs))
             effects += self._alerts(packet, outcome)
         else:
             vectors = (*packet.earlier, (packet.branch, packet.vector))
-            delete = Delete(packet.clock, packet.branch, packet.share, vectors, state.start)
-            effects.append(Send("root", delete))
-            if outcome.outputs or outcome.alerts:
+            waits = bool(outcome.outputs or outcome.alerts)
+            start = state.client.start
+            delete = Delete(packet.clock, packet.branch, packet.share, vectors, start, waits)
+            effects.append(Send(self._root(delete), delete))
+            state = evolve(state, deletes=(*state.deletes, delete))
+            if waits:
                 work = evolve(work, wait=Wait.DELETE, leaving=outcome)
                 return evolve(state, work=work), effects
         state, more = self._done(state, work)
         return state, effects + more
+
+    def _root(self, delete: Delete) -> Address:
+        """Give the root that has logged the packet: the clock tells (SPLIT-4)."""
+        return self.roots[root_of(delete.clock)]
 
     def _leave(self, packet: Packet, outcome: Outcome) -> list[Effect]:
         effects: list[Effect] = []
@@ -394,11 +392,16 @@ class Instance:
         return effects + self._alerts(packet, outcome)
 
     def _alerts(self, packet: Packet, outcome: Outcome) -> list[Effect]:
-        return [Send("sink", Alert(self.vertex, packet.clock, alert)) for alert in outcome.alerts]
+        return [
+            Send("sink", Alert(self.vertex, packet.clock, alert, packet.branch, index))
+            for index, alert in enumerate(outcome.alerts)
+        ]
 
     def _done(self, state: InstanceState, work: Work) -> tuple[InstanceState, list[Effect]]:
         """End the work, and ask for the state of the next packet that waited behind it."""
         state = evolve(state, work=None)
+        if work.mode is Mode.SENT:
+            return state, []
         slot = (work.packet.flow, work.packet.epoch)
         waiting = state.blocked.get(slot)
         passing = work.packet.target not in (None, self.address)
@@ -410,7 +413,7 @@ class Instance:
         if not waiting:
             return evolve(state, blocked=state.blocked.discard(slot)), []
         state = evolve(state, blocked=state.blocked.insert(slot, waiting))
-        return state, [self._ask(waiting[0])]
+        return state, [self._ask(state, waiting[0])]
 
     # ------------------------------------------------------------------ marks
 
@@ -421,7 +424,7 @@ class Instance:
         if mark.epoch in state.released.get(mark.flow, ()):
             return state, []
         key = (mark.flow, mark.epoch)
-        lasts = state.lasts.get(key, frozenset()) | {source}
+        lasts = state.lasts.get(key, frozenset()) | {identity_of(source)}
         if any(one not in lasts for one in self.upstream):
             return evolve(state, lasts=state.lasts.insert(key, lasts)), []
         state = evolve(state, lasts=state.lasts.discard(key))
@@ -437,7 +440,7 @@ class Instance:
     ) -> tuple[InstanceState, list[Effect]]:
         """Flush, give the flow up, and tell downstream that all of it has passed (MOVE-6)."""
         effects: list[Effect] = []
-        if self.rules.flushes_before_release(len(state.unflushed)):
+        if self.rules.flushes_before_release(len(state.client.unflushed)):
             state, effects = self.on_flush(state)
         state = evolve(
             state,
@@ -446,7 +449,8 @@ class Instance:
                 handover.flow, (*state.released.get(handover.flow, ()), handover.epoch)
             ),
         )
-        effects.append(Send("store", Release(handover.flow, handover.epoch)))
+        release = Release(handover.flow, handover.epoch, state.client.start)
+        effects.append(Send(self.client.store, release))
         effects.append(Send("manager", HandedOver(handover.flow, handover.epoch)))
         effects.append(Announce(Passed(handover.flow, handover.epoch)))
         return state, effects
@@ -461,3 +465,46 @@ class Instance:
             Passed(flow, epoch) for flow, epochs in sorted_items(state.released) for epoch in epochs
         )
         return state, [Announce(mark, again)]
+
+    # ------------------------------------------------------------------ a store's failover
+
+    def _recall(self, state: InstanceState, session: int) -> tuple[InstanceState, list[Effect]]:
+        """Tell a store's failover what we remember, and ask again for what we wait for (REC-5)."""
+        client = self.client.on_recall(state.client)
+        state = evolve(state, client=client)
+        owned = [(flow, t.epoch, t.values) for flow, t in sorted_items(state.owned)]
+        owned += [(p.flow, p.epoch, ()) for p in self._replayed(state)]
+        again: list[Any] = [
+            Release(flow, epoch, client.start)
+            for flow, epochs in sorted_items(state.released)
+            for epoch in epochs
+        ]
+        again += [i.access for i in client.issued if i.access.id in client.unconfirmed]
+        again += [send.message for send in self._open(state)]
+        reads = tuple(sorted_items(client.reads))
+        recollection = Recollection(session, tuple(owned), client.issued, reads, tuple(again))
+        return state, [Send(self.client.store, recollection)]
+
+    def _replayed(self, state: InstanceState) -> list[Packet]:
+        """Give the packets in work on a state that we own but keep no cache of."""
+        loaded = [item.packet for item in state.ready if isinstance(item, Loaded) and item.owned]
+        work = state.work
+        return loaded + ([work.packet] if work is not None and work.mode is Mode.REPLAYED else [])
+
+    def _open(self, state: InstanceState) -> list[Send]:
+        """Ask again for whatever has not been answered."""
+        work = state.work
+        busy = {(i.packet.flow, i.packet.epoch) for i in state.ready if isinstance(i, Loaded)}
+        if work is not None and work.packet.target in (None, self.address):
+            busy.add((work.packet.flow, work.packet.epoch))
+        sends = [
+            self._ask(state, waiting[0])
+            for slot, waiting in sorted_items(state.blocked)
+            if waiting and isinstance(waiting[0], Packet) and slot not in busy
+        ]
+        if work is not None and work.wait is Wait.PEEK:
+            sends.append(self._ask(state, work.packet, peek=True))
+        if work is not None and work.wait is Wait.RESULT:
+            access = evolve(self._execute(work).accesses[-1], emulate=work.mode is Mode.EMULATED)
+            sends.append(self.client.request(state.client, access))
+        return sends

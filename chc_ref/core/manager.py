@@ -1,11 +1,11 @@
-"""Manager: the control plane. It numbers moves and brings failed instances back.
+"""Manager: the control plane. It numbers moves, clones stragglers and brings back what failed.
 
 Owns the list of all moves, so that a failover's splitter can be told, which of them are under
-way, and the replays that are. A flow is moved at one vertex at a time: while it changes its
-instance at one vertex, two splitters carry it, and they hear of a move further down at
-different moments. Its later packets could then reach the old instance there and its earlier
-ones the new (findings). Fail-stop and immediate detection are assumed (REC-0): ``Failed`` is
-an event that the driver reports. Paper: sections 3 and 5.4.
+way, which host an instance runs on, and the recoveries that are under way. A flow is moved at
+one vertex at a time: while it changes its instance at one vertex, two splitters carry it, and
+they hear of a move further down at different moments. Its later packets could then reach the
+old instance there and its earlier ones the new (findings). Fail-stop and immediate detection
+are assumed (REC-0): ``Failed`` is an event that the driver reports. Paper: sections 3, 5.3, 5.4.
 """
 
 from __future__ import annotations
@@ -14,115 +14,163 @@ from typing import Any
 
 import attrs
 
+from chc_ref.core.directory import Directory, ManagerState
 from chc_ref.core.messages import (
+    Ask,
     Begin,
+    Cache,
+    CacheKnown,
+    CloneRequested,
+    Drain,
+    Drained,
     Failed,
+    Fence,
+    Fenced,
     HandedOver,
+    Hosts,
+    HostsKnown,
+    KeepRequested,
     Move,
     MoveRequested,
+    Over,
     Ready,
     Received,
     Recovered,
     Replay,
     Send,
     Since,
-    Start,
+    Speak,
+    Stop,
 )
-from chc_ref.core.values import Address, Flow, Map, evolve, sorted_items, spread, vertex_of
+from chc_ref.core.values import (
+    Address,
+    Flow,
+    beside,
+    evolve,
+    identity_of,
+    sorted_items,
+    vertex_of,
+)
 
-
-@attrs.frozen(cache_hash=True)
-class ManagerState:
-    """Moves so far and instances that are being recovered."""
-
-    moves: Map[tuple[str, Flow], tuple[Move, ...]] = Map()
-    begun: Map[tuple[str, Flow, int, str], int] = Map()
-    """First clock of (vertex, flow, epoch), for each vertex above: where paths meet again, the
-    copies of one packet come down each of them at a time of their own."""
-    under_way: Map[Flow, tuple[Move, ...]] = Map()
-    """Moves whose old instance has not handed over yet; all at one vertex."""
-    wishes: tuple[MoveRequested, ...] = ()
-    """Moves that wait for one of the same flow elsewhere."""
-    recovering: Map[Address, tuple[int, bool]] = Map()
-    """(session of its start, whether it runs) of every failover instance."""
-    starts: Map[Address, int] = Map()
-    """Number of the newest start of every component that has failed."""
-    session: int = 0
-    """Starts and replays are numbered together."""
+Sends = list[Send]
 
 
 @attrs.frozen
-class Manager:
+class Manager(Directory):
     """Manager machine."""
 
-    instances: Map[str, tuple[Address, ...]]
-    """Instances of each vertex."""
-    splitters: Map[str, tuple[Address, ...]]
-    """Components that split traffic to each vertex (SPLIT-3: they all get each move)."""
     initial: ManagerState = ManagerState()
 
     def offers(self, state: ManagerState) -> list[Any]:
         """The manager has no timers."""
         return []
 
-    def step(
-        self, state: ManagerState, event: Failed | MoveRequested | Received
-    ) -> tuple[ManagerState, list[Send]]:
+    def step(self, state: ManagerState, event: Any) -> tuple[ManagerState, Sends]:
         """React to one event; an unknown one is a fault of the driver (KeyError)."""
         match event:
-            case MoveRequested():
+            case MoveRequested() | CloneRequested():
                 return self._wish(evolve(state, wishes=(*state.wishes, event)))
+            case KeepRequested(host):
+                keeps = state.keeps.insert(identity_of(host), host)
+                return self._keep(evolve(state, keeps=keeps), identity_of(host))
+            case Failed(address):
+                return self._failed(state, address)
             case Received(source, HandedOver(flow, epoch)):
                 return self._handed_over(state, vertex_of(source), flow, epoch)
             case Received(source, Begin() as begin):
                 return self._begin(state, source, begin)
-            case Failed(address):
-                session = state.session + 1
-                recovering = state.recovering.insert(address, (session, False))
-                start = Start(self._moves_of(state, address), session)
-                starts = state.starts.insert(address, session)
-                state = evolve(state, recovering=recovering, session=session, starts=starts)
-                return state, [Send(address, start)]
+            case Received(_, Fenced(address, start)):
+                return self._fenced(state, address, start)
             case Received(source, Ready(session)):
                 if state.recovering.get(source) != (session, False):
                     return state, []  # it has died again since
-                return self._replay(state, source, session)
+                return self._ready(state, source, session)
             case Received(source, Recovered(session)):
-                if session != state.session or source not in state.recovering:
+                if session != state.replay or source not in state.recovering:
                     return state, []  # a later replay is still under way
-                return evolve(state, recovering=state.recovering.discard(source)), []
+                state = evolve(state, recovering=state.recovering.discard(source))
+                state, sends = self._keep(state, identity_of(source))
+                state, more = self._unshare(state, vertex_of(source))
+                return state, sends + more
+            case Received(_, Drained(host, number)):
+                return self._answered(state, ("drain", f"{vertex_of(host)} {number}"), host)
+            case Received(_, Over(host)):
+                waiting = state.silencing.get(host)
+                silencing = state.silencing.discard(host)
+                speak = [Send(waiting, Speak())] if waiting is not None else []
+                state, sends = self._wish(evolve(state, silencing=silencing))
+                return state, speak + sends
+            case Received(source, HostsKnown(Hosts(instance, hosts))):
+                if hosts != self._hosts(state, instance):
+                    return state, []
+                return self._answered(state, ("hosts", instance), source)
+            case Received(source, CacheKnown(cache)):
+                if cache != self._cache(state, vertex_of(source)):
+                    return state, []
+                return self._answered(state, ("cache", vertex_of(source)), source)
         raise KeyError(f"manager: unexpected {event!r}")
 
-    def _wish(self, state: ManagerState) -> tuple[ManagerState, list[Send]]:
-        """Begin every move that may begin, in the order of asking for each flow."""
+    # ------------------------------------------------------------------ moves
+
+    def _wish(self, state: ManagerState) -> tuple[ManagerState, Sends]:
+        """Begin everything that may begin, in the order of asking for each flow."""
         wishes = state.wishes
-        kept: list[MoveRequested] = []
-        effects: list[Send] = []
+        kept: list[MoveRequested | CloneRequested] = []
+        effects: Sends = []
         for wish in wishes:
-            moving = state.under_way.get(wish.flow, ())
-            if any(m.vertex != wish.vertex for m in moving) or any(
-                k.flow == wish.flow for k in kept
-            ):
+            if isinstance(wish, CloneRequested):
+                spare = beside(self._hosts(state, wish.instance)[0])
+                busy = spare in state.leaving or spare in state.silencing
+                if busy or self._moves_below(state, wish.instance):
+                    kept.append(wish)
+                else:
+                    state, sends = self._clone(state, wish.instance)
+                    effects += sends
+                continue
+            if wish.to == self._place(state, wish.vertex, wish.flow):
+                continue  # it is there
+            state, may_begin, sends = self._may_move(state, wish)
+            effects += sends
+            if not may_begin or any(getattr(k, "flow", None) == wish.flow for k in kept):
                 kept.append(wish)
                 continue
             state, sends = self._move(state, wish)
             effects += sends
         return evolve(state, wishes=tuple(kept)), effects
 
+    def _may_move(
+        self, state: ManagerState, wish: MoveRequested
+    ) -> tuple[ManagerState, bool, Sends]:
+        """Tell whether a move may begin now: not while the flow moves elsewhere (findings).
+
+        Nor behind a cloned instance: of its two hosts each would hear of the move at another
+        place in the stream, and the last mark of one says nothing of the other.
+        """
+        elsewhere = any(m.vertex != wish.vertex for m in state.under_way.get(wish.flow, ()))
+        cloned = any(len(self._hosts(state, one)) > 1 for one in self.splitters[wish.vertex])
+        if elsewhere or cloned:
+            return state, False, []
+        return self._share(state, wish.vertex)
+
     def _handed_over(
         self, state: ManagerState, vertex: str, flow: Flow, epoch: int
-    ) -> tuple[ManagerState, list[Send]]:
+    ) -> tuple[ManagerState, Sends]:
         moving = state.under_way.get(flow, ())
         left = tuple(m for m in moving if (m.vertex, m.epoch) != (vertex, epoch))
         under_way = state.under_way.insert(flow, left) if left else state.under_way.discard(flow)
-        return self._wish(evolve(state, under_way=under_way))
+        begins = state.begins
+        state = evolve(state, under_way=under_way, begins=())
+        effects: Sends = []
+        for source, begin in begins:
+            state, sends = self._begin(state, source, begin)
+            effects += sends
+        state, sends = self._wish(state)
+        state, more = self._unshare(state, vertex)
+        return state, effects + sends + more
 
-    def _move(self, state: ManagerState, wish: MoveRequested) -> tuple[ManagerState, list[Send]]:
+    def _move(self, state: ManagerState, wish: MoveRequested) -> tuple[ManagerState, Sends]:
         key = (wish.vertex, wish.flow)
         moves = state.moves.get(key, ())
-        instances = self.instances[wish.vertex]
-        if wish.to == (moves[-1].to if moves else spread(wish.flow, instances)):
-            return state, []
         move = Move(wish.vertex, wish.flow, len(moves) + 1, wish.to)
         moving = (*state.under_way.get(wish.flow, ()), move)
         state = evolve(
@@ -130,15 +178,22 @@ class Manager:
             moves=state.moves.insert(key, (*moves, move)),
             under_way=state.under_way.insert(wish.flow, moving),
         )
-        return state, [Send(to, move) for to in self.splitters[wish.vertex]]
+        return state, [Send(to, move) for to in self._above(state, wish.vertex)]
 
     def _begin(
         self, state: ManagerState, source: Address, begin: Begin
-    ) -> tuple[ManagerState, list[Send]]:
-        """Fix where a tenure begins, before any splitter has sent a packet of it."""
+    ) -> tuple[ManagerState, Sends]:
+        """Fix where a tenure begins, before any splitter has sent a packet of it.
+
+        Where the flow moves above as well, its first packet may still be at the old instance
+        there: the new one's question waits until that has sent all it had (findings).
+        """
         if begin.start != state.starts.get(source, 0):
             return state, []  # its sender is dead, and what it held was never sent
         above = vertex_of(source)
+        moving = state.under_way.get(begin.flow, ())
+        if any((m.vertex, m.to) == (above, identity_of(source)) for m in moving):
+            return evolve(state, begins=(*state.begins, (source, begin))), []
         begun = state.begun
         for move in state.moves.get((begin.vertex, begin.flow), ()):
             key = (begin.vertex, begin.flow, move.epoch, above)
@@ -146,26 +201,272 @@ class Manager:
                 begun = begun.insert(key, begin.clock)
         clock = begun[begin.vertex, begin.flow, begin.epoch, above]
         since = Since(begin.vertex, begin.flow, begin.epoch, clock)
-        splitters = self.splitters[begin.vertex]
         return evolve(state, begun=begun), [
-            Send(to, since) for to in splitters if vertex_of(to) == above
+            Send(to, since) for to in self._above(state, begin.vertex) if vertex_of(to) == above
         ]
 
-    def _moves_of(self, state: ManagerState, address: Address) -> tuple[Move, ...]:
-        above = vertex_of(address)
-        return tuple(
-            evolve(move, since=state.begun.get((vertex, flow, move.epoch, above)))
-            for (vertex, flow), moves in sorted_items(state.moves)
-            if address in self.splitters[vertex]
-            for move in moves
-        )
+    # ------------------------------------------------------------------ caches (CACHE-4)
 
-    def _replay(
-        self, state: ManagerState, source: Address, start: int
-    ) -> tuple[ManagerState, list[Send]]:
-        """Replay to every instance in recovery: a second failure may have broken a first replay."""
+    def _share(self, state: ManagerState, vertex: str) -> tuple[ManagerState, bool, Sends]:
+        """See to it that nobody serves a vertex' shared objects from a cache; tell if so."""
+        if vertex not in self.alone:
+            return state, True, []
+        if self._cache(state, vertex).alone:
+            state, sends = self._set_cache(state, vertex, Cache(False))
+            return state, ("cache", vertex) not in state.awaited, sends
+        return state, ("cache", vertex) not in state.awaited, []
+
+    def _unshare(self, state: ManagerState, vertex: str) -> tuple[ManagerState, Sends]:
+        """Let caches begin again once every flow is back where the split puts it.
+
+        But first the store must have all that any instance has sent: a handover says so of one
+        flow, and the object is shared with others (findings).
+        """
+        if not self._may_cache(state, vertex):
+            return state, []
+        asked, number = self._up(state, vertex), state.session + 1
+        state = self._forget_drains(evolve(state, session=number), vertex)
+        state = self._await(state, ("drain", f"{vertex} {number}"), asked)
+        return state, [Send(host, Drain(number)) for host in asked]
+
+    def _forget_drains(self, state: ManagerState, vertex: str) -> ManagerState:
+        """Heed no answer to an earlier request: something may have been sent since."""
+        drains = [k for k, _ in state.awaited.items() if k[0] == "drain"]
+        awaited = state.awaited
+        for key in drains:
+            awaited = awaited.discard(key) if key[1].split()[0] == vertex else awaited
+        return evolve(state, awaited=awaited)
+
+    def _set_cache(
+        self, state: ManagerState, vertex: str, cache: Cache
+    ) -> tuple[ManagerState, Sends]:
+        if vertex not in self.alone:
+            return state, []
+        asked = self._up(state, vertex)
+        state = evolve(state, caching=state.caching.insert(vertex, cache))
+        state = self._await(state, ("cache", vertex), asked)
+        return state, [Send(host, cache) for host in asked]
+
+    # ------------------------------------------------------------------ clones
+
+    def _clone(self, state: ManagerState, instance: Address) -> tuple[ManagerState, Sends]:
+        """Start a clone on the other host, if there is none and all is well (CLONE-1)."""
+        hosts = self._hosts(state, instance)
+        if len(hosts) > 1 or hosts[0] in state.recovering:
+            return state, []
+        state = evolve(state, hosts=state.hosts.insert(instance, (*hosts, beside(hosts[0]))))
+        state, sends = self._restart(state, beside(hosts[0]), clones=True)
+        state, more = self._set_cache(state, vertex_of(instance), Cache(False, copies=False))
+        return state, sends + more
+
+    def _replicate(self, state: ManagerState, clone: Address) -> tuple[ManagerState, Sends]:
+        """Have all splitters send to both hosts, before the replay that fills the gap begins.
+
+        A packet that passed a splitter before it heard of the clone must be in the replay, so
+        the log is replayed only when all of them have (CLONE-2, findings).
+        """
+        instance = identity_of(clone)
+        state = evolve(state, joining=state.joining | {clone})
+        state, sends = self._set_hosts(state, instance, self._hosts(state, instance))
+        state, more = self._fill(state)
+        return state, sends + more
+
+    def _fill(self, state: ManagerState) -> tuple[ManagerState, Sends]:
+        """Begin the replay for every clone that all have heard of (CLONE-2)."""
+        heard = frozenset(
+            clone
+            for clone in state.joining
+            if ("hosts", identity_of(clone)) not in state.awaited
+            and ("cache", vertex_of(clone)) not in state.awaited
+        )
+        if not heard:
+            return state, []
+        recovering = state.recovering
+        for clone in heard:
+            recovering = recovering.insert(clone, (state.starts[clone], True))
+        return self._replay(evolve(state, recovering=recovering, joining=state.joining - heard))
+
+    def _set_hosts(
+        self, state: ManagerState, instance: Address, hosts: tuple[Address, ...]
+    ) -> tuple[ManagerState, Sends]:
+        asked = self._above(state, vertex_of(instance))
+        state = evolve(state, hosts=state.hosts.insert(instance, hosts))
+        state = self._await(state, ("hosts", instance), asked)
+        return state, [Send(to, Hosts(instance, hosts)) for to in asked]
+
+    def _keep(self, state: ManagerState, instance: Address) -> tuple[ManagerState, Sends]:
+        """Keep the chosen host and stop the other, once the clone is up (CLONE-3)."""
+        hosts, kept = self._hosts(state, instance), state.keeps.get(instance)
+        if kept is None or kept not in hosts or len(hosts) < 2:
+            return evolve(state, keeps=state.keeps.discard(instance)), []
+        if any(host in state.recovering for host in hosts):
+            return state, []
+        return self._settle(state, instance, kept)
+
+    def _settle(
+        self, state: ManagerState, instance: Address, kept: Address
+    ) -> tuple[ManagerState, Sends]:
+        """End the cloning of an instance: ``kept`` is its only host from now on."""
+        hosts = self._hosts(state, instance)
+        others = frozenset(hosts) - {kept}
+        vertex, session = vertex_of(instance), state.session + 1
+        recovering, starts = state.recovering, state.starts
+        for other in sorted(others):
+            recovering, starts = recovering.discard(other), starts.insert(other, session)
+        state = evolve(
+            state,
+            recovering=recovering,
+            starts=starts,
+            session=session,
+            fencing=state.fencing - others,
+            leaving=state.leaving | others,
+            joining=state.joining - others,
+            keeps=state.keeps.discard(instance),
+        )
+        state, sends = self._set_hosts(state, instance, (kept,))
+        if vertex in self.lasts and kept != hosts[0]:
+            state = evolve(state, silencing=state.silencing.insert(hosts[0], kept))
+        for other in sorted(others):
+            store = self.stores[vertex]
+            sends.append(Send(store, Fence(other, session)))
+        for other in sorted(others):
+            state, sends = self._gone(state, other, sends)
+        state, more = self._wish(state)
+        return state, sends + more
+
+    # ------------------------------------------------------------------ failures
+
+    def _failed(self, state: ManagerState, address: Address) -> tuple[ManagerState, Sends]:
+        """Begin the failover; of a cloned instance the other host goes on (REC-1)."""
+        hosts = self._hosts(state, identity_of(address))
+        sends: Sends = []
+        if address not in hosts and "." in address:  # it was to stop, or has
+            says = address in state.silencing and address not in state.leaving
+            return state, [Send(address, Stop())] if says else []
+        if len(hosts) > 1:
+            other = next(host for host in hosts if host != address)
+            behind = other in state.recovering or vertex_of(address) in self.lasts
+            kept = hosts[0] if behind else other
+            state, sends = self._settle(state, identity_of(address), kept)
+            if kept != address:
+                return self._gone(state, address, sends)
+        state, more = self._restart(state, address)
+        return self._gone(state, address, sends + more)
+
+    def _gone(
+        self, state: ManagerState, address: Address, sends: Sends
+    ) -> tuple[ManagerState, Sends]:
+        """Wait for no answer of a component that has failed: its failover knows all."""
+        if "." in address:  # what it has sent may still come: ask all again when it is back
+            state = self._forget_drains(state, vertex_of(address))
+        for key, _ in sorted_items(state.awaited):
+            state, more = self._answered(state, key, address)
+            sends = sends + more
+        return state, sends
+
+    def _restart(
+        self, state: ManagerState, address: Address, clones: bool = False
+    ) -> tuple[ManagerState, Sends]:
+        """Number a new start; an NF's begins when its store has voided its predecessor (REC-1)."""
         session = state.session + 1
-        recovering = state.recovering.insert(source, (start, True))
-        state = evolve(state, session=session, recovering=recovering)
-        targets = sorted(address for address, (_, runs) in recovering.items() if runs)
-        return state, [Send("root", Replay(target, session)) for target in targets]
+        is_store = address in self._stores()
+        breaks = not (is_store or clones)  # the replays that are under way went through it
+        state = evolve(
+            state,
+            session=session,
+            replay=session if breaks else state.replay,
+            recovering=state.recovering.insert(address, (session, False)),
+            starts=state.starts.insert(address, session),
+        )
+        if is_store:
+            return state, [Send(address, self._start(state, address))]
+        fence = Fence(address, session)
+        if address in self.roots:
+            start = Send(address, self._start(state, address))
+            return state, [start, *(Send(store, fence) for store in self._stores())]
+        state = evolve(state, fencing=state.fencing | {address})
+        return state, [Send(self.stores[vertex_of(address)], fence)]
+
+    def _fenced(
+        self, state: ManagerState, address: Address, start: int
+    ) -> tuple[ManagerState, Sends]:
+        if start != state.starts.get(address):
+            return state, []
+        if address in state.leaving:
+            state, sends = self._wish(evolve(state, leaving=state.leaving - {address}))
+            return state, [Send(address, Stop()), *sends]
+        if address not in state.fencing:
+            return state, []
+        state = evolve(state, fencing=state.fencing - {address})
+        return state, [Send(address, self._start(state, address))]
+
+    def _ready(
+        self, state: ManagerState, source: Address, session: int
+    ) -> tuple[ManagerState, Sends]:
+        if source in self._stores():
+            return self._store_ready(state, source)
+        uses = self._stores() if source in self.roots else [self.stores[vertex_of(source)]]
+        ask = [Send(store, Ask(source)) for store in uses if store in state.recovering]
+        if source in self.roots:
+            state, sends = self._replay(evolve(state, recovering=state.recovering.discard(source)))
+            return state, ask + sends
+        if len(self._hosts(state, identity_of(source))) > 1:
+            state, sends = self._replicate(state, source)
+        else:
+            recovering = state.recovering.insert(source, (session, True))
+            state, sends = self._replay(evolve(state, recovering=recovering))
+        return state, ask + sends
+
+    def _store_ready(self, state: ManagerState, store: Address) -> tuple[ManagerState, Sends]:
+        """Repeat what the store may not have taken before it failed."""
+        state = evolve(state, recovering=state.recovering.discard(store))
+        sends = [
+            Send(store, Fence(address, state.starts[address]))
+            for address in sorted(state.fencing | state.leaving)
+            if self.stores[vertex_of(address)] == store
+        ]
+        for root in self.roots:
+            if root in state.recovering:
+                state, more = self._restart(state, root)
+                state, sends = self._gone(state, root, sends + more)
+        return state, sends
+
+    def _replay(self, state: ManagerState) -> tuple[ManagerState, Sends]:
+        """Replay to every instance in recovery: a second failure may have broken a first replay."""
+        targets = sorted(address for address, (_, runs) in state.recovering.items() if runs)
+        if not targets:
+            return state, []
+        session = state.session + 1
+        state = evolve(state, session=session, replay=session)
+        return state, [
+            Send(root, Replay(target, session)) for target in targets for root in self.roots
+        ]
+
+    # ------------------------------------------------------------------ who is asked
+
+    def _await(
+        self, state: ManagerState, key: tuple[str, str], asked: tuple[Address, ...]
+    ) -> ManagerState:
+        """Note who must answer; one that has not begun is told by its start."""
+        left = state.awaited.insert(key, frozenset(asked)) if asked else state.awaited.discard(key)
+        return evolve(state, awaited=left)
+
+    def _answered(
+        self, state: ManagerState, key: tuple[str, str], source: Address
+    ) -> tuple[ManagerState, Sends]:
+        """Go on when the last one has answered."""
+        if key not in state.awaited or source not in state.awaited[key]:
+            return state, []
+        left = state.awaited[key] - {source}
+        if left:
+            return evolve(state, awaited=state.awaited.insert(key, left)), []
+        state = evolve(state, awaited=state.awaited.discard(key))
+        kind, name = key
+        if kind == "drain":
+            vertex = name.split()[0]
+            if not self._may_cache(state, vertex):
+                return state, []
+            return self._set_cache(state, vertex, Cache(self.alone[vertex]))
+        state, sends = self._wish(state)
+        state, more = self._fill(state)
+        return state, sends + more

@@ -12,91 +12,28 @@ from typing import Any
 
 import attrs
 
-from chc_ref.core.values import Address, Branch, Flow, UpdateId
-
-# --------------------------------------------------------------------------- data plane
-
-
-@attrs.frozen(cache_hash=True)
-class Packet:
-    """One packet inside the chain, with the metadata of section 5."""
-
-    clock: int
-    """Given by the root, unique and increasing (ROOT-1)."""
-    flow: Flow
-    """Entry flow key; it travels with the clock because NFs rewrite headers."""
-    headers: Any
-    """What NFs read and rewrite."""
-    branch: Branch = ()
-    share: Fraction = Fraction(1)
-    """This copy's share of the input packet; the shares that end add up to 1 (ROOT-3)."""
-    vector: int = 0
-    """Tokens of the updates that this copy induced since it branched off (DEL-1)."""
-    earlier: tuple[tuple[Branch, int], ...] = ()
-    """(branch, vector) of what it came from. Kept apart: two copies of a packet may pass one
-    vertex, and the commit of one's update says nothing of the other's (findings)."""
-    epoch: int = 0
-    """How often the flow had moved at the receiving vertex; > 0 is the mark "first" (MOVE-1)."""
-    after: int = 0
-    """Enqueue only behind the sender's vertex' mark of this epoch (MOVE-6)."""
-    target: Address | None = None
-    """A replayed packet carries the instance it is for (DUP-3)."""
-    session: int = 0
-    """Which replay this copy belongs to; 0 when it is no replay."""
-
-
-@attrs.frozen(cache_hash=True)
-class LastMark:
-    """No packet of ``flow`` from before ``epoch`` follows on this channel (MOVE-1).
-
-    A message of its own, not a bit of the next packet: a flow that sends no further
-    packet, as in scaling down, is handed over all the same.
-    """
-
-    flow: Flow
-    epoch: int
-
-
-@attrs.frozen(cache_hash=True)
-class Passed:
-    """The old instance has sent all its output of ``flow`` from before ``epoch`` (MOVE-6)."""
-
-    flow: Flow
-    epoch: int
-
-
-@attrs.frozen(cache_hash=True)
-class ReplayEnd:
-    """Every packet that was logged when the replay began is before this mark (CLONE-2)."""
-
-    target: Address
-    session: int
-    newest: int
-    """Newest clock when the replay began: no older one comes but in the replay."""
-
-
-DataItem = Packet | LastMark | Passed | ReplayEnd
-
-
-@attrs.frozen(cache_hash=True)
-class Output:
-    """A packet that leaves the chain."""
-
-    clock: int
-    branch: Branch
-    flow: Flow
-    headers: Any
-    after: int = 0
-
-
-@attrs.frozen(cache_hash=True)
-class Alert:
-    """Contextual output of a vertex (CHAIN-1)."""
-
-    vertex: str
-    clock: int
-    content: Any
-
+from chc_ref.core.packets import (
+    Alert as Alert,
+)
+from chc_ref.core.packets import (
+    DataItem as DataItem,
+)
+from chc_ref.core.packets import (
+    LastMark as LastMark,
+)
+from chc_ref.core.packets import (
+    Output as Output,
+)
+from chc_ref.core.packets import (
+    Packet as Packet,
+)
+from chc_ref.core.packets import (
+    Passed as Passed,
+)
+from chc_ref.core.packets import (
+    ReplayEnd as ReplayEnd,
+)
+from chc_ref.core.values import Address, Branch, Flow, Map, ObjectKey, UpdateId
 
 # --------------------------------------------------------------------------- store plane
 
@@ -110,6 +47,8 @@ class Acquire:
     clock: int
     peek: bool = False
     """True: only read, for a packet that is replayed to another instance (DUP-3)."""
+    start: int = 0
+    """Number of the sender's start, by which a fenced one is told (REC-1)."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -122,6 +61,8 @@ class Granted:
     values: tuple[tuple[str, Any], ...]
     owned: bool
     peek: bool = False
+    latest: bool = True
+    """Nothing newer than ``clock`` has changed them: they may be cached from here on."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -130,6 +71,7 @@ class Release:
 
     flow: Flow
     epoch: int
+    start: int = 0
 
 
 @attrs.frozen(cache_hash=True)
@@ -142,6 +84,23 @@ class Apply:
     blocking: bool
     emulate: bool = False
     """Only look up what the first execution returned (DUP-3)."""
+    seen: tuple[Any, ...] = ()
+    """(result,) when the sender has served the access from its own copy (CACHE-3, CACHE-4)."""
+    register: bool = False
+    """The sender keeps a copy of the object, and is to be told of every change (CACHE-3)."""
+    start: int = 0
+
+
+@attrs.frozen(cache_hash=True)
+class Stamp:
+    """A shared object as one read found it (REC-5): its value, and what was in it."""
+
+    version: int
+    """Updates of the object so far."""
+    value: Any
+    last: tuple[tuple[Address, UpdateId, Any], ...]
+    """TS: the last update that the store executed for each instance, with its result, sorted.
+    The result too: its answer may be under way when the store fails (findings)."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -152,9 +111,36 @@ class Result:
     value: Any
     known: bool = True
     """False: emulation found no record, the packet is somebody else's to process."""
+    stamp: Stamp | None = None
+    """The object behind this access, where write-ahead logs are kept (REC-5)."""
+    copy: tuple[Any, ...] = ()
+    """(the object's value,) for a sender that keeps a copy (CACHE-3, CACHE-4)."""
+
+
+@attrs.frozen(cache_hash=True)
+class Callback:
+    """Another instance has changed an object that the receiver keeps a copy of (CACHE-3)."""
+
+    object: ObjectKey
+    value: Any
+    stamp: Stamp | None = None
 
 
 # --------------------------------------------------------------------------- root plane
+
+
+@attrs.frozen(cache_hash=True)
+class LogEntry:
+    """What the root knows of one logged packet."""
+
+    packet: Packet
+    share: Fraction = Fraction(0)
+    """Sum of the shares that have ended; 1 when no copy is left in the chain."""
+    vectors: Map[Branch, int] = Map()
+    """Tokens of the induced updates, by the branch that induced them (DEL-1)."""
+    signals: Map[Branch, int] = Map()
+    """Tokens of the committed ones (DEL-2)."""
+    ended: frozenset[Branch] = frozenset()
 
 
 @attrs.frozen(cache_hash=True)
@@ -176,6 +162,8 @@ class Delete:
     """(branch, vector) of this branch and of those it came from."""
     start: int
     """Number of the sender's start; the answer carries it, and another start ignores it."""
+    waits: bool = True
+    """An output waits for the answer, and with it the sender for ever more packets."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -210,6 +198,63 @@ class ClockPersisted:
     """The store holds this clock (ROOT-5)."""
 
     count: int
+
+
+@attrs.frozen(cache_hash=True)
+class Answered:
+    """The newest delete of one host on which its output may leave (REC-2).
+
+    Known until that host's next one: a root's failover may be asked again.
+    """
+
+    host: Address
+    clock: int
+    branch: Branch
+    start: int
+
+
+@attrs.frozen(cache_hash=True)
+class WriteLog:
+    """Write an entry of the log to the store, or drop it there (ROOT-2, log in the store)."""
+
+    number: int
+    """Of this write, for its answer; 0 wants none."""
+    clock: int
+    entry: LogEntry | None
+    answered: Answered | None = None
+
+
+@attrs.frozen(cache_hash=True)
+class Logged:
+    """The store has every write up to this number."""
+
+    number: int
+
+
+@attrs.frozen(cache_hash=True)
+class Inquire:
+    """A new root asks a store for all that it knows of the old one (REC-3)."""
+
+    session: int
+
+
+@attrs.frozen(cache_hash=True)
+class Remembered:
+    """A store's answer to ``Inquire``."""
+
+    session: int
+    persisted: int
+    """Newest clock count that this store was told of (ROOT-5)."""
+    entries: tuple[LogEntry, ...]
+    """The log, where it is kept in this store."""
+    signals: tuple[Committed, ...]
+    """Every update of the root's packets that this store has committed (DEL-2)."""
+    answered: tuple[Answered, ...] = ()
+
+
+@attrs.frozen(cache_hash=True)
+class Again:
+    """A new root asks for every delete that the old one has not answered."""
 
 
 # --------------------------------------------------------------------------- control plane
@@ -250,12 +295,147 @@ class Since:
 
 
 @attrs.frozen(cache_hash=True)
+class Hosts:
+    """Where an instance runs from now on: on two hosts while it is cloned (CLONE-1)."""
+
+    instance: Address
+    hosts: tuple[Address, ...]
+
+
+@attrs.frozen(cache_hash=True)
+class HostsKnown:
+    """The sender sends to these hosts, and to no others (CLONE-1)."""
+
+    hosts: Hosts
+
+
+@attrs.frozen(cache_hash=True)
+class Cache:
+    """What the receiver may serve from its own copies of shared objects from now on."""
+
+    alone: bool
+    """The split gives every key to one instance alone (CACHE-4)."""
+    copies: bool = True
+    """It may read its copies (CACHE-3): not while it is cloned, as the clone has its own."""
+
+
+@attrs.frozen(cache_hash=True)
+class CacheKnown:
+    """The sender serves nothing else from its copies any more (CACHE-4)."""
+
+    cache: Cache
+
+
+@attrs.frozen(cache_hash=True)
+class Drain:
+    """The receiver is to say by way of its store when all that it has sent there is done."""
+
+    number: int
+    """Of this request: an answer to an earlier one says nothing of what came since."""
+
+
+@attrs.frozen(cache_hash=True)
+class Drained:
+    """All that ``host`` had sent to the store before ``Drain`` is done (CACHE-4)."""
+
+    host: Address
+    number: int
+
+
+@attrs.frozen(cache_hash=True)
+class Stop:
+    """Let nothing more come of this host, but what its last delete promised (CLONE-3)."""
+
+
+@attrs.frozen(cache_hash=True)
+class Over:
+    """No output of this host is under way any more: the sink says so of ``host`` (CLONE-3)."""
+
+    host: Address
+
+
+@attrs.frozen(cache_hash=True)
+class Speak:
+    """The receiver, a clone of a last instance, is the one whose output leaves now (CLONE-3)."""
+
+
+@attrs.frozen(cache_hash=True)
+class Fence:
+    """What ``address`` sent before this start is void from now on (REC-1)."""
+
+    address: Address
+    start: int
+
+
+@attrs.frozen(cache_hash=True)
+class Fenced:
+    """The store has taken the fence, and has what came before it in a checkpoint."""
+
+    address: Address
+    start: int
+
+
+@attrs.frozen(cache_hash=True)
+class Ask:
+    """Another user of the store is there now, and can be asked (REC-5)."""
+
+    user: Address
+
+
+@attrs.frozen(cache_hash=True)
+class Recall:
+    """A store's failover asks for what its user remembers (REC-4, REC-5)."""
+
+    session: int
+
+
+@attrs.frozen(cache_hash=True)
+class Issued:
+    """One access in an instance's write-ahead log."""
+
+    access: Apply
+    result: tuple[Any, ...] = ()
+    """(result,) once it has come."""
+
+
+@attrs.frozen(cache_hash=True)
+class Recollection:
+    """What one user remembers of the store that failed."""
+
+    session: int
+    owned: tuple[tuple[Flow, int, tuple[tuple[str, Any], ...]], ...] = ()
+    """(flow, epoch, cached values) of every flow that it may update (REC-4)."""
+    issued: tuple[Issued, ...] = ()
+    """Its write-ahead log, in order (REC-5)."""
+    reads: tuple[tuple[ObjectKey, Stamp], ...] = ()
+    """The newest read of each shared object (REC-5)."""
+    again: tuple[Any, ...] = ()
+    """Whatever it asked or wrote without an answer. In here, and not behind: were the user to
+    fail now, the store would have recovered without it."""
+
+
+@attrs.frozen(cache_hash=True)
+class Checkpointed:
+    """The receiver's accesses up to this one are in a checkpoint: its log may forget them."""
+
+    last: UpdateId
+
+
+@attrs.frozen(cache_hash=True)
 class Start:
-    """Begin as the failover of this address, with the moves so far (REC-1)."""
+    """Begin as the failover or the clone of an instance (REC-1, CLONE-1)."""
 
     moves: tuple[Move, ...]
+    """The moves so far, for the splitter."""
     session: int
     """Number of this start; the replay for it will have a higher one."""
+    hosts: tuple[Hosts, ...] = ()
+    """Instances below that do not run on their own host alone."""
+    ask: tuple[Address, ...] = ()
+    """A store's failover: who has used it, and is there to be asked (REC-5)."""
+    cache: Cache = Cache(True)
+    mute: bool = False
+    """The clone of a last instance lets no output leave before it is told to (CLONE-3)."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -299,6 +479,20 @@ class MoveRequested:
 
 
 @attrs.frozen(cache_hash=True)
+class CloneRequested:
+    """The operator takes an instance for a straggler (CLONE-1)."""
+
+    instance: Address
+
+
+@attrs.frozen(cache_hash=True)
+class KeepRequested:
+    """The operator chooses one of the two hosts of a cloned instance (CLONE-3)."""
+
+    host: Address
+
+
+@attrs.frozen(cache_hash=True)
 class Failed:
     """Fail-stop detection told the manager that ``address`` is gone (REC-0)."""
 
@@ -327,6 +521,18 @@ class Received:
 
     source: Address
     message: Any
+
+
+@attrs.frozen(cache_hash=True)
+class Drawn:
+    """Event: the next non-deterministic operation at this store draws ``value`` (STORE-9)."""
+
+    value: Any
+
+
+@attrs.frozen(cache_hash=True)
+class CheckpointTimer:
+    """Event: time for a store to write a checkpoint (REC-5)."""
 
 
 @attrs.frozen(cache_hash=True)

@@ -12,8 +12,10 @@ from typing import Any, Protocol
 
 import attrs
 
-from chc_ref.core.instance import Announce, Effect, Instance, InstanceState
+from chc_ref.core.client import ClientState
+from chc_ref.core.instance import Answer, Instance
 from chc_ref.core.messages import (
+    Again,
     Alert,
     Arrive,
     ClockPersisted,
@@ -22,25 +24,30 @@ from chc_ref.core.messages import (
     Delete,
     Deleted,
     FlushTimer,
-    Granted,
+    HandedOver,
+    Inquire,
     LastMark,
-    Move,
+    Logged,
     Output,
+    Over,
     Packet,
     Passed,
     Ready,
+    Recall,
     Received,
+    Recollection,
+    Remembered,
     Replay,
     ReplayEnd,
-    Result,
     Send,
-    Since,
     Start,
+    Stop,
 )
 from chc_ref.core.queue import Queue, QueueState
-from chc_ref.core.root import Root, RootState
-from chc_ref.core.splitter import Remind, Splitter, SplitterState
-from chc_ref.core.values import evolve
+from chc_ref.core.root import Effects, Root, RootState
+from chc_ref.core.splitter import Control, Remind, Splitter, SplitterState
+from chc_ref.core.values import Address, evolve
+from chc_ref.core.work import Announce, Effect, InstanceState, Wait
 
 
 class Component(Protocol):
@@ -63,6 +70,11 @@ class NodeState:
     instance: InstanceState = InstanceState()
     splitter: SplitterState = SplitterState()
     up: bool = True
+    stopping: bool = False
+    """Down as soon as the root has answered its last delete (CLONE-3)."""
+
+
+DOWN = NodeState(up=False)
 
 
 @attrs.frozen
@@ -76,41 +88,61 @@ class Node:
 
     def offers(self, state: NodeState) -> list[Any]:
         """A node may flush whenever it has something to flush (CACHE-2)."""
-        return [FlushTimer()] if state.instance.unflushed else []
+        return [FlushTimer()] if state.instance.client.unflushed else []
 
     def step(self, state: NodeState, event: Any) -> tuple[NodeState, list[Send]]:
         """Take one event. A node that is down takes none but its start (fail-stop)."""
         match event:
             case Crashed():
-                return NodeState(up=False), []
+                return DOWN, []
             case Received(_, Start() as start):
                 return self._start(start)
+            case Received(_, Stop()):
+                return self._stop(state)
             case _ if not state.up:
+                return state, []
+            case Received(_, Deleted()) if state.stopping:
+                state, sends = self._instance(state, event)
+                if state.instance.work is not None:
+                    return state, sends
+                return DOWN, sends + self._over()
+            case _ if state.stopping:
                 return state, []
             case FlushTimer():
                 return self._settle(state, *self.instance.on_flush(state.instance))
-            case Received(_, Move() as move):
-                splitter, sends = self.splitter.on_move(state.splitter, move)
-                return evolve(state, splitter=splitter), sends
-            case Received(_, Since() as since):
-                splitter, sends = self.splitter.on_since(state.splitter, since)
+            case Received(_, message) if isinstance(message, Control):
+                splitter, sends = self.splitter.on_control(state.splitter, message)
                 return evolve(state, splitter=splitter), sends
             case Received(source, Packet() | LastMark() | Passed() | ReplayEnd() as item):
                 queue, items = self.queue.on_item(state.queue, (source, item))
                 state = evolve(state, queue=queue)
                 return self._settle(state, *self.instance.take(state.instance, items))
-            case Received(_, Granted() | Result() | Deleted() as answer):
-                return self._settle(state, *self.instance.on_message(state.instance, answer))
+            case Received(_, message) if isinstance(message, Answer):
+                return self._instance(state, event)
         raise KeyError(f"{self.instance.address}: unexpected {event!r}")
 
+    def _instance(self, state: NodeState, event: Received) -> tuple[NodeState, list[Send]]:
+        return self._settle(state, *self.instance.on_message(state.instance, event.message))
+
     def _start(self, start: Start) -> tuple[NodeState, list[Send]]:
-        """Begin as a failover (REC-1): empty, knowing the moves, waiting for the replay."""
-        splitter = SplitterState(start=start.session)
-        for move in start.moves:
-            splitter, _ = self.splitter.on_move(splitter, move)
+        """Begin as a failover (REC-1) or a clone (CLONE-1): empty, and waiting for the replay."""
         queue = QueueState(recovering=True, born=start.session)
-        state = NodeState(queue, InstanceState(start=start.session), splitter)
+        client = ClientState(start=start.session, cache=start.cache)
+        instance = InstanceState(client, mute=start.mute)
+        state = NodeState(queue, instance, self.splitter.started(start))
         return state, [Send("manager", Ready(start.session))]
+
+    def _stop(self, state: NodeState) -> tuple[NodeState, list[Send]]:
+        """Forget all but an output that waits for its delete: only we may send it (CLONE-3)."""
+        instance = state.instance
+        if instance.work is None or instance.work.wait is not Wait.DELETE:
+            return DOWN, self._over()
+        kept = InstanceState(evolve(instance.client, unflushed=()), work=instance.work)
+        return NodeState(instance=kept, splitter=state.splitter, stopping=True), []
+
+    def _over(self) -> list[Send]:
+        """Let the sink tell when our last output has left: another host waits for it (CLONE-3)."""
+        return [Send("sink", Over(self.instance.address))] if self.instance.last else []
 
     def _settle(
         self, state: NodeState, instance: InstanceState, effects: list[Effect]
@@ -118,7 +150,11 @@ class Node:
         """Let the splitter carry out what the instance asked of it."""
         splitter, sends = state.splitter, []
         for effect in effects:
-            if isinstance(effect, Send):
+            if isinstance(effect, Send) and isinstance(effect.message, HandedOver):
+                # Behind what the splitter holds: what it has not sent is not handed over.
+                splitter, more = self.splitter.on_mark(splitter, effect)
+                sends += more
+            elif isinstance(effect, Send):
                 sends.append(effect)
             elif isinstance(effect, Announce):
                 splitter, more = self._announce(splitter, effect)
@@ -154,18 +190,28 @@ class Node:
 
 @attrs.frozen(cache_hash=True)
 class EntryState:
-    """The root with its splitter."""
+    """The root with its splitter, or its failover on the way up."""
 
     root: RootState = RootState()
     splitter: SplitterState = SplitterState()
+    up: bool = True
+    asked: frozenset[Address] = frozenset()
+    """Stores that a failover still waits for; it recovers until there are none (REC-3)."""
+    answers: tuple[Remembered, ...] = ()
+    aside: tuple[Received, ...] = ()
+    """What came in recovery and may matter after it."""
 
 
 @attrs.frozen
 class Entry:
     """The root's host."""
 
+    address: Address
     root: Root
     splitter: Splitter
+    stores: tuple[Address, ...] = ("store",)
+    hosts: tuple[Address, ...] = ()
+    """Every NF instance's."""
     initial: EntryState = EntryState()
 
     def offers(self, state: EntryState) -> list[Any]:
@@ -173,46 +219,119 @@ class Entry:
         return []
 
     def step(self, state: EntryState, event: Any) -> tuple[EntryState, list[Send]]:
-        """Take one event."""
+        """Take one event. The framework keeps the input of a root that is down (REC-3)."""
+        ready = state.up and not state.asked
         match event:
+            case Crashed():
+                return EntryState(state.root.outlived(), up=False), []
+            case Arrive() if not ready:
+                full = self.root.is_full(state.root)
+                waiting = state.root.waiting if full else (*state.root.waiting, event)
+                dropped = state.root.dropped + full
+                root = evolve(state.root, waiting=waiting, dropped=dropped)
+                return evolve(state, root=root), []
             case Arrive():
                 return self._forward(state, *self.root.on_arrival(state.root, event))
-            case Received(_, ClockPersisted() as message):
-                return self._forward(state, *self.root.on_persisted(state.root, message))
-            case Received(source, Delete() as delete):
-                root, sends = self.root.on_delete(state.root, delete)
-                answers = [Send(source, send.message) for send in sends]
-                return evolve(state, root=root), answers
-            case Received(_, Committed() as signal):
-                return evolve(state, root=self.root.on_committed(state.root, signal)), []
-            case Received(_, Move() as move):
-                splitter, sends = self.splitter.on_move(state.splitter, move)
-                return evolve(state, splitter=splitter), sends
-            case Received(_, Since() as since):
-                splitter, sends = self.splitter.on_since(state.splitter, since)
-                return evolve(state, splitter=splitter), sends
-            case Received(_, Replay() as request):
-                packets, end = self.root.replay(state.root, request)
-                state, sends = self._forward(state, state.root, packets, [])
-                splitter = state.splitter
-                marks: list[Remind | ReplayEnd] = [end]
-                if self.splitter.leads_straight_to(end.target):
-                    marks = [end, Remind(end.target)]
-                for mark in marks:
-                    splitter, more = self.splitter.on_mark(splitter, mark)
-                    sends += more
-                return evolve(state, splitter=splitter), sends
-        raise KeyError(f"root: unexpected {event!r}")
+            case Received(_, Start() as start):
+                return self._start(state, start)
+            case _ if not state.up:
+                return state, []
+            case Received() if not ready:
+                return self._recover(state, event)
+            case Received(source, message):
+                return self._handle(state, source, message)
+        raise KeyError(f"{self.address}: unexpected {event!r}")
 
-    def _forward(
-        self, state: EntryState, root: RootState, packets: list[Packet], sends: list[Send]
+    def _handle(
+        self, state: EntryState, source: Address, message: Any
+    ) -> tuple[EntryState, list[Send]]:
+        root = self.root
+        match message:
+            case ClockPersisted():
+                return self._forward(state, *root.on_persisted(state.root, message))
+            case Logged(number):
+                return self._forward(state, *root.on_logged(state.root, number))
+            case Delete():
+                return self._forward(state, *root.on_delete(state.root, source, message))
+            case Committed():
+                return self._forward(state, *root.on_committed(state.root, message))
+            case Replay():
+                return self._replay(state, message)
+            case Recall(session):
+                again = tuple(s.message for s in root.recall(state.root) if s.to == source)
+                return state, [Send(source, Recollection(session, again=again))]
+            case Remembered():
+                return state, []  # of a recovery that was begun anew
+            case _ if isinstance(message, Control):
+                splitter, sends = self.splitter.on_control(state.splitter, message)
+                return evolve(state, splitter=splitter), sends
+        raise KeyError(f"{self.address}: unexpected {message!r} from {source}")
+
+    def _replay(self, state: EntryState, request: Replay) -> tuple[EntryState, list[Send]]:
+        packets, end = self.root.replay(state.root, request)
+        state, sends = self._forward(state, state.root, list(packets))
+        straight = self.splitter.leads_straight_to(end.target)
+        marks: list[Remind | ReplayEnd] = [end, Remind(end.target)] if straight else [end]
+        return self._mark(state, sends, marks)
+
+    def _mark(
+        self, state: EntryState, sends: list[Send], marks: list[Any]
     ) -> tuple[EntryState, list[Send]]:
         splitter = state.splitter
-        sends = list(sends)
-        for packet in packets:
-            splitter, more = self.splitter.on_packet(splitter, packet, (packet.headers,))
+        for mark in marks:
+            splitter, more = self.splitter.on_mark(splitter, mark)
+            sends = sends + more
+        return evolve(state, splitter=splitter), sends
+
+    def _forward(
+        self, state: EntryState, root: RootState, effects: Effects
+    ) -> tuple[EntryState, list[Send]]:
+        """Let the splitter send what goes out."""
+        splitter, sends = state.splitter, []
+        for effect in effects:
+            if isinstance(effect, Send):
+                sends.append(effect)
+            else:
+                splitter, more = self.splitter.on_packet(splitter, effect, (effect.headers,))
+                sends += more
+        return evolve(state, root=root, splitter=splitter), sends
+
+    # ------------------------------------------------------------------ failover
+
+    def _start(self, state: EntryState, start: Start) -> tuple[EntryState, list[Send]]:
+        """Begin as the failover: the stores know clock and log, the manager the routes (REC-3)."""
+        asked = frozenset(self.stores)
+        state = EntryState(state.root.outlived(), self.splitter.started(start), asked=asked)
+        return state, [Send(store, Inquire(start.session)) for store in self.stores]
+
+    def _recover(self, state: EntryState, event: Received) -> tuple[EntryState, list[Send]]:
+        """Gather what the stores remember."""
+        match event.message:
+            case Remembered(session) as answer:
+                if session != state.splitter.start:
+                    return state, []
+                asked = state.asked - {event.source}
+                state = evolve(state, asked=asked, answers=(*state.answers, answer))
+            case Logged() | ClockPersisted():
+                return state, []  # for the root that is gone: ours come after the answers
+            case Recall(session):  # we have told it nothing yet
+                return state, [Send(event.source, Recollection(session))]
+            case _:
+                return evolve(state, aside=(*state.aside, event)), []
+        return (state, []) if state.asked else self._recovered(state)
+
+    def _recovered(self, state: EntryState) -> tuple[EntryState, list[Send]]:
+        """Send once more what may have been lost, and ask again for what may have been."""
+        aside, start = state.aside, state.splitter.start
+        root, effects = self.root.recovered(state.root, state.answers)
+        state = evolve(state, answers=(), aside=())
+        state, sends = self._forward(state, root, effects)
+        state, sends = self._mark(state, sends, [Remind()])
+        for received in aside:
+            state, more = self._handle(state, received.source, received.message)
             sends += more
-        return EntryState(root, splitter), sends
+        sends += [Send(host, Again()) for host in self.hosts]
+        return state, [*sends, Send("manager", Ready(start))]
 
 
 @attrs.frozen(cache_hash=True)
@@ -226,7 +345,7 @@ class SinkState:
 
 @attrs.frozen
 class Sink:
-    """Where packets and alerts leave. It holds back for order, but suppresses nothing."""
+    """Where packets and alerts leave. It holds back for order, and suppresses no packet."""
 
     queue: Queue
     initial: SinkState = SinkState()
@@ -239,9 +358,13 @@ class Sink:
         """Take one event."""
         match event:
             case Received(_, Alert() as alert):
+                if alert in state.alerts:  # our end of an edge: repeats go no further (DUP-1)
+                    return state, []
                 return evolve(state, alerts=(*state.alerts, alert)), []
             case Received(source, Output() | Passed() as item):
                 queue, items = self.queue.on_item(state.queue, (source, item))
                 outputs = (*state.outputs, *(message for _, message in items))
                 return evolve(state, queue=queue, outputs=outputs), []
+            case Received(_, Over() as over):
+                return state, [Send("manager", over)]
         raise KeyError(f"sink: unexpected {event!r}")

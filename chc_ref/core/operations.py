@@ -8,7 +8,8 @@ such class (custom operations, STORE-3).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import enum
+from collections.abc import Callable, Generator, Hashable
 from typing import Any, ClassVar, Protocol
 
 import attrs
@@ -109,6 +110,62 @@ class CompareAndUpdate:
 
 
 @attrs.frozen
+class Draw:
+    """Set the value to one that is drawn where the update is applied: a time, or chance.
+
+    The store applies the ``Put`` of what it has just drawn, and a repeat gets the recorded
+    result like any other (STORE-9). Only for shared objects, which nobody applies locally.
+    """
+
+    reads_only: ClassVar[bool] = False
+
+    def apply(self, value: Any) -> tuple[Any, Any]:
+        return failed(value, "draw where no value can be drawn")
+
+
+def drawn_now(operation: Operation, value: Any) -> Operation:
+    """Give the operation with its draw made (STORE-9)."""
+    return Put(value) if isinstance(operation, Draw) else operation
+
+
+class Pattern(enum.Enum):
+    """How a state object is accessed (Table 1)."""
+
+    WRITE_MOSTLY = "write mostly, read rarely"
+    READ_MOSTLY = "read mostly, write rarely"
+    BOTH = "write and read often"
+
+
+class Strategy(enum.Enum):
+    """Where an object's accesses are served (Table 1)."""
+
+    OFFLOADED = "at the store, without a cache"
+    OWNED = "in the owner's cache, flushed to the store"
+    COPIED = "reads from a copy that the store keeps fresh, updates at the store"
+    ALONE = "in a cache as long as the split gives the key to one instance alone"
+
+
+STRATEGIES = {
+    (True, Pattern.WRITE_MOSTLY): Strategy.OWNED,
+    (True, Pattern.READ_MOSTLY): Strategy.OWNED,
+    (True, Pattern.BOTH): Strategy.OWNED,
+    (False, Pattern.WRITE_MOSTLY): Strategy.OFFLOADED,
+    (False, Pattern.READ_MOSTLY): Strategy.COPIED,
+    (False, Pattern.BOTH): Strategy.ALONE,
+}
+"""Table 1: (per-flow, access pattern) -> strategy (CACHE-1 .. CACHE-4)."""
+
+
+@attrs.frozen
+class Scope:
+    """A set of header fields that keys some of a vertex' state (SPLIT-1)."""
+
+    name: str
+    key: Callable[[Any], Hashable] = attrs.field(eq=False, repr=False)
+    """Gives the scope's part of a flow."""
+
+
+@attrs.frozen
 class StateObject:
     """Declaration of one state object of a vertex (Table 4)."""
 
@@ -120,6 +177,16 @@ class StateObject:
     """Most accesses of one such object by one packet: it bounds the update's token (DEL-1)."""
     ordered: bool = False
     """True when operations on it do not commute: then COE is with some ideal order."""
+    pattern: Pattern = Pattern.WRITE_MOSTLY
+    drawn: bool = False
+    """Some of its updates draw their value (STORE-9)."""
+    scope: str = ""
+    """Name of the scope that keys it, for an object that may be cached (CACHE-4)."""
+
+    @property
+    def strategy(self) -> Strategy:
+        """Give the strategy of Table 1."""
+        return STRATEGIES[self.per_flow, self.pattern]
 
 
 @attrs.frozen
@@ -157,6 +224,8 @@ class NetworkFunction:
     name: str
     objects: tuple[StateObject, ...]
     process: Callable[[Any, Any, int], Process] = attrs.field(eq=False, repr=False)
+    scopes: tuple[Scope, ...] = ()
+    """Scopes of its state, finest first, as ``scope()`` lists them; none: by flow (SPLIT-1)."""
 
     def declared(self, name: str) -> StateObject:
         """Give the declaration of object ``name``; KeyError is a fault of the NF's code."""

@@ -7,21 +7,19 @@ rule, the same for every splitter above the vertex (SPLIT-3). Paper: section 4.1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any
 
 import attrs
 
+from chc_ref.core.operations import Scope
 from chc_ref.core.values import Address, Flow, spread
 from chc_ref.errors import UsageError
 
 
-@attrs.frozen
-class Scope:
-    """A set of header fields that keys some of a vertex' state (SPLIT-1)."""
-
-    name: str
-    key: Callable[[Flow], Hashable] = attrs.field(eq=False, repr=False)
+def home(flow: Flow, instances: tuple[Address, ...], scope: Scope | None) -> Address:
+    """Give the instance that a flow goes to by default: by its scope, or by the whole flow."""
+    return spread(flow if scope is None else scope.key(flow), instances)
 
 
 @attrs.frozen
@@ -46,7 +44,7 @@ class Partition:
 
     def route(self, flow: Flow) -> Address:
         """Give the one instance that a flow goes to."""
-        return spread(self.scope.key(flow), self.instances)
+        return home(flow, self.instances, self.scope)
 
 
 def partition(
@@ -88,7 +86,7 @@ def measure(
     instances: tuple[Address, ...],
 ) -> Split:
     """Give imbalance and shared state of a split by ``scope``."""
-    homes = {flow: spread(scope.key(flow), instances) for flow in load}
+    homes = {flow: home(flow, instances, scope) for flow in load}
     totals = dict.fromkeys(instances, 0)
     for flow, packets in load.items():
         totals[homes[flow]] += packets
@@ -96,8 +94,8 @@ def measure(
     shared = []
     for other in scopes:
         users: dict[Hashable, set[Address]] = {}
-        for flow, home in homes.items():
-            users.setdefault(other.key(flow), set()).add(home)
+        for flow, to in homes.items():
+            users.setdefault(other.key(flow), set()).add(to)
         split = sum(len(homes_of) > 1 for homes_of in users.values())
         shared.append((other.name, split / len(users) if users else 0.0))
     return Split(scope, max(totals.values()) / mean if mean else 1.0, tuple(shared))

@@ -15,7 +15,16 @@ import attrs
 
 from chc_ref.core.messages import Output, Packet, Passed, ReplayEnd
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.values import Address, Branch, Flow, Map, evolve, vertex_of
+from chc_ref.core.values import (
+    Address,
+    Branch,
+    Flow,
+    Map,
+    evolve,
+    identity_of,
+    root_of,
+    vertex_of,
+)
 
 Item = tuple[Address, Any]
 """(source, message) as it came off a channel."""
@@ -36,8 +45,10 @@ class QueueState:
     held: tuple[Item, ...] = ()
     """Packets that came before the mark they must follow."""
     recovering: bool = False
-    ends: frozenset[tuple[Address, ReplayEnd]] = frozenset()
-    """(source, mark) of the replays that not every splitter has ended."""
+    ends: Map[tuple[Address, int], Map[Address, ReplayEnd]] = Map()
+    """Marks of the replays that not every splitter has ended, by (target, session)."""
+    over: Map[Address, int] = Map()
+    """Newest replay for each target that has ended: two hosts of one instance both say so."""
     late: tuple[Item, ...] = ()
     """Replayed packets of moved flows. Earlier ones of the flow come from another instance, and
     the marks that keep the flow's order passed when it moved: these wait for the end (MOVE-6)."""
@@ -55,7 +66,7 @@ class Queue:
 
     owner: Address
     upstream: tuple[Address, ...]
-    """Every splitter that may send here: an end counts when all of them have sent it."""
+    """Instances (or roots) whose splitters send here: an end counts when all have sent it."""
     suppress: bool = True
     """False for the sink: an end host has no queue of ours (REC-2)."""
     rules: Rules = AMENDED
@@ -75,14 +86,26 @@ class Queue:
         self, state: QueueState, source: Address, mark: ReplayEnd
     ) -> tuple[QueueState, list[Item]]:
         """Pass the mark on once every splitter has sent it, behind what waited for it."""
-        ends = state.ends | {(source, mark)}
-        if any((one, mark) not in ends for one in self.upstream):
-            return evolve(state, ends=ends), []
-        ends -= {(one, mark) for one in self.upstream}
         replay = (mark.target, mark.session)
-        late = [i for i in state.late if (i[1].target, i[1].session) == replay]
-        others = tuple(i for i in state.late if i not in late)
-        state = evolve(state, ends=ends, late=others)
+        if mark.session <= state.over.get(mark.target, 0):
+            return state, []
+        marks = state.ends.get(replay, Map()).insert(identity_of(source), mark)
+        if any(one not in marks for one in self.upstream):
+            return evolve(state, ends=state.ends.insert(replay, marks)), []
+        newest = sorted({clock for _, one in marks.items() for clock in one.newest})
+        mark = evolve(mark, newest=tuple(newest))
+        # Of an earlier replay too, whose end never came: what it brought is not brought again.
+        late = [
+            item
+            for item in state.late
+            if item[1].target == mark.target and item[1].session <= mark.session
+        ]
+        state = evolve(
+            state,
+            ends=state.ends.discard(replay),
+            over=state.over.insert(mark.target, mark.session),
+            late=tuple(i for i in state.late if i not in late),
+        )
         taken: list[Item] = sorted(late, key=lambda item: self.rules.freed_first(item[1].after))
         taken.append((source, mark))
         if mark.target != self.owner or not state.recovering:
@@ -101,7 +124,10 @@ class Queue:
         A packet for us that is no newer than the replay was in it, or its branch had ended.
         """
         for_us = isinstance(message, Packet) and message.target is None
-        return for_us and message.clock <= mark.newest
+        return for_us and any(
+            root_of(message.clock) == root_of(newest) and message.clock <= newest
+            for newest in mark.newest
+        )
 
     def _admit(self, state: QueueState, item: Item) -> tuple[QueueState, list[Item]]:
         source, message = item

@@ -11,6 +11,7 @@ from typing import Any
 
 import attrs
 
+from chc_ref.core.messages import Stamp
 from chc_ref.core.values import Map, UpdateId
 
 
@@ -48,6 +49,11 @@ def next_count(persisted: int, every: int) -> int:
     return persisted + every
 
 
+def logs_first(write: int) -> bool:
+    """ROOT-2, log in the store: nothing goes out before the store has what the log says of it."""
+    return write > 0
+
+
 def marks_last(epoch: int) -> bool:
     """MOVE-1: the splitter tells the old instance that a flow has moved away."""
     return epoch > 0
@@ -78,6 +84,37 @@ def flushes_before_release(pending: int) -> bool:
     return pending > 0
 
 
+def commits_first(pending: int) -> bool:
+    """CACHE-3, CACHE-4 amended: no output before the store has what it was computed from.
+
+    Else a failover, or a clone, may read otherwise, and go on as if the output had not left.
+    """
+    return pending > 0
+
+
+def rebuilds_from_logs(records: int) -> bool:
+    """REC-4 amended: per-flow objects come from checkpoint and logs, in clock order.
+
+    What is in no cache, because a flow is between two instances, or because its instance has
+    just been replaced, is in them; and so are the records that a later replay needs.
+    """
+    return records >= 0
+
+
+def reveals(reads_only: bool) -> bool:
+    """REC-5 amended: whatever returns a result has read; a pop tells the order as a get does."""
+    return True
+
+
+Logs = tuple[tuple[UpdateId, ...], ...]
+"""Updates of one object, as each instance has logged them."""
+
+
+def most_recent(stamps: tuple[Stamp, ...], logs: Logs) -> Stamp:
+    """REC-6 amended: of all reads of an object, take that of its newest version."""
+    return max(stamps, key=lambda stamp: stamp.version)
+
+
 @attrs.frozen
 class Rules:
     """One protocol: a name and a choice for each rule that can be varied."""
@@ -89,12 +126,19 @@ class Rules:
     settled: Callable[[int, int], bool] = settled
     leaves: Callable[[bool], bool] = leaves
     next_count: Callable[[int, int], int] = next_count
+    logs_first: Callable[[int], bool] = logs_first
     marks_last: Callable[[int], bool] = marks_last
     waits_for_owner: Callable[[int, int], bool] = waits_for_owner
     held_back: Callable[[int, frozenset[int]], bool] = held_back
     late_in_replay: Callable[[int], bool] = late_in_replay
     freed_first: Callable[[int], int] = freed_first
     flushes_before_release: Callable[[int], bool] = flushes_before_release
+    commits_first: Callable[[int], bool] = commits_first
+    rebuilds_from_logs: Callable[[int], bool] = rebuilds_from_logs
+    reveals: Callable[[bool], bool] = reveals
+    most_recent: Callable[[tuple[Stamp, ...], tuple[tuple[UpdateId, ...], ...]], Stamp] = (
+        most_recent
+    )
 
 
 AMENDED = Rules()

@@ -15,9 +15,31 @@ from typing import Any
 
 import attrs
 
-from chc_ref.core.messages import Begin, LastMark, Move, Packet, Passed, ReplayEnd, Send, Since
+from chc_ref.core.messages import (
+    Begin,
+    Hosts,
+    HostsKnown,
+    LastMark,
+    Move,
+    Packet,
+    Passed,
+    ReplayEnd,
+    Send,
+    Since,
+    Start,
+)
+from chc_ref.core.operations import Scope
+from chc_ref.core.partition import home
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.values import Address, Flow, Map, evolve, sorted_items, spread, vertex_of
+from chc_ref.core.values import (
+    Address,
+    Flow,
+    Map,
+    evolve,
+    identity_of,
+    sorted_items,
+    vertex_of,
+)
 
 
 @attrs.frozen(cache_hash=True)
@@ -28,6 +50,8 @@ class Downstream:
     instances: tuple[Address, ...]
     leads_to: frozenset[str]
     """Every vertex on a path that begins with this edge, ``vertex`` among them."""
+    scope: Scope | None = None
+    """What the vertex is split by; None for the whole flow (SPLIT-2)."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -56,15 +80,33 @@ class Remind:
 
 
 @attrs.frozen(cache_hash=True)
+class To:
+    """A mark for one instance, on whichever hosts it runs."""
+
+    instance: Address
+    mark: LastMark
+
+
+Item = Copy | Remind | Send | To | Passed | ReplayEnd
+"""Whatever goes through a splitter; nothing of it overtakes another."""
+
+
+@attrs.frozen(cache_hash=True)
 class SplitterState:
     """Tenures of every moved flow, oldest first, the default one included."""
 
     routes: Map[tuple[str, Flow], tuple[Tenure, ...]] = Map()
-    gate: tuple[Copy | Remind | Send | Passed | ReplayEnd, ...] = ()
+    gate: tuple[Item, ...] = ()
     """The first packet after a move, and all that comes behind it, until the manager has its
     clock. All, and not just its flow: no mark may overtake a packet."""
+    hosts: Map[Address, tuple[Address, ...]] = Map()
+    """Hosts of an instance that does not run on its own host alone (CLONE-1)."""
     start: int = 0
     """Number of this start; 0 for a splitter that is nobody's failover."""
+
+
+Control = Move | Since | Hosts
+"""What the manager tells a splitter."""
 
 
 @attrs.frozen
@@ -75,6 +117,28 @@ class Splitter:
     rules: Rules = AMENDED
 
     # ------------------------------------------------------------------ routes
+
+    def started(self, start: Start) -> SplitterState:
+        """Give the state of a failover's splitter: it knows what the manager knows (REC-1)."""
+        state = SplitterState(start=start.session)
+        for move in start.moves:
+            state, _ = self.on_move(state, move)
+        for hosts in start.hosts:
+            state = evolve(state, hosts=state.hosts.insert(hosts.instance, hosts.hosts))
+        return state
+
+    def on_control(
+        self, state: SplitterState, message: Control
+    ) -> tuple[SplitterState, list[Send]]:
+        """Do what the manager asks."""
+        match message:
+            case Move():
+                return self.on_move(state, message)
+            case Since():
+                return self.on_since(state, message)
+            case Hosts(instance, hosts):
+                state = evolve(state, hosts=state.hosts.insert(instance, hosts))
+                return state, [Send("manager", HostsKnown(message))]
 
     def on_move(self, state: SplitterState, move: Move) -> tuple[SplitterState, list[Send]]:
         """Take a new route and mark the end of the old one (MOVE-1)."""
@@ -87,7 +151,7 @@ class Splitter:
         state = evolve(state, routes=routes)
         if not self.rules.marks_last(move.epoch):
             return state, []
-        return self._pass(state, Send(tenures[-1].instance, LastMark(move.flow, move.epoch)))
+        return self._pass(state, To(tenures[-1].instance, LastMark(move.flow, move.epoch)))
 
     def on_since(self, state: SplitterState, since: Since) -> tuple[SplitterState, list[Send]]:
         """Learn where tenures begin, and let go what waited for it."""
@@ -131,9 +195,7 @@ class Splitter:
             effects += sent
         return state, effects
 
-    def on_mark(
-        self, state: SplitterState, mark: Remind | Send | Passed | ReplayEnd
-    ) -> tuple[SplitterState, list[Send]]:
+    def on_mark(self, state: SplitterState, mark: Item) -> tuple[SplitterState, list[Send]]:
         """Pass a mark on, behind everything that was sent before it.
 
         The end of a replay takes every path to its target (CLONE-2); the mark of a flow that
@@ -145,9 +207,7 @@ class Splitter:
         """Tell whether ``target`` is right behind this splitter."""
         return any(edge.vertex == vertex_of(target) for edge in self.downstream)
 
-    def _pass(
-        self, state: SplitterState, item: Copy | Remind | Send | Passed | ReplayEnd
-    ) -> tuple[SplitterState, list[Send]]:
+    def _pass(self, state: SplitterState, item: Item) -> tuple[SplitterState, list[Send]]:
         if state.gate:
             return evolve(state, gate=(*state.gate, item)), []
         match item:
@@ -156,29 +216,45 @@ class Splitter:
             case Remind(only):
                 return state, self._last_marks(state, only)
             case Passed():
-                return state, [Send(to, item) for edge in self.downstream for to in edge.instances]
+                return state, [
+                    send
+                    for edge in self.downstream
+                    for to in edge.instances
+                    for send in self._to(state, to, item)
+                ]
             case ReplayEnd():
-                return state, self._replay_end(item)
+                return state, self._replay_end(state, item)
+            case To(instance, mark):
+                return state, self._to(state, instance, mark)
             case Send():
                 return state, [item]
 
-    def _replay_end(self, mark: ReplayEnd) -> list[Send]:
+    def _to(self, state: SplitterState, instance: Address, message: Any) -> list[Send]:
+        """Send to an instance: to both hosts while it is cloned (CLONE-1)."""
+        return [Send(host, message) for host in state.hosts.get(instance, (instance,))]
+
+    def _replay_end(self, state: SplitterState, mark: ReplayEnd) -> list[Send]:
         vertex = vertex_of(mark.target)
         effects: list[Send] = []
         for edge in self.downstream:
             if edge.vertex == vertex:
                 effects.append(Send(mark.target, mark))
             elif vertex in edge.leads_to:
-                effects += [Send(instance, mark) for instance in edge.instances]
+                effects += [s for to in edge.instances for s in self._to(state, to, mark)]
         return effects
 
     def _last_marks(self, state: SplitterState, only: Address | None) -> list[Send]:
-        return [
-            Send(old.instance, LastMark(flow, new.epoch))
-            for (_, flow), tenures in sorted_items(state.routes)
-            for old, new in itertools.pairwise(tenures)
-            if only in (None, old.instance) and self.rules.marks_last(new.epoch)
-        ]
+        sends: list[Send] = []
+        for (_, flow), tenures in sorted_items(state.routes):
+            for old, new in itertools.pairwise(tenures):
+                mark = LastMark(flow, new.epoch)
+                if not self.rules.marks_last(new.epoch):
+                    continue
+                if only is None:
+                    sends += self._to(state, old.instance, mark)
+                elif identity_of(only) == old.instance:
+                    sends.append(Send(only, mark))
+        return sends
 
     # ------------------------------------------------------------------ routing
 
@@ -186,7 +262,7 @@ class Splitter:
         return next(edge for edge in self.downstream if edge.vertex == vertex)
 
     def _tenures(self, state: SplitterState, edge: Downstream, flow: Flow) -> tuple[Tenure, ...]:
-        default = (Tenure(0, spread(flow, edge.instances), 0),)
+        default = (Tenure(0, home(flow, edge.instances, edge.scope), 0),)
         return state.routes.get((edge.vertex, flow), default)
 
     def _route(
@@ -194,20 +270,20 @@ class Splitter:
     ) -> tuple[SplitterState, list[Send]]:
         tenures = self._tenures(state, edge, packet.flow)
         if packet.target is not None:
-            return state, self._replayed(edge, packet, tenures)
+            return state, self._replayed(state, edge, packet, tenures)
         if tenures[-1].since is None:
             begin = Begin(edge.vertex, packet.flow, tenures[-1].epoch, packet.clock, state.start)
             state = evolve(state, gate=(Copy(edge.vertex, packet),))
             return state, [Send("manager", begin)]
         tenure = self._tenure(tenures, packet.clock)
-        return state, [Send(tenure.instance, evolve(packet, epoch=tenure.epoch))]
+        return state, self._to(state, tenure.instance, evolve(packet, epoch=tenure.epoch))
 
     def _tenure(self, tenures: tuple[Tenure, ...], clock: int) -> Tenure:
         """Give the tenure that a clock belongs to."""
         return next(t for t in reversed(tenures) if t.since is not None and t.since <= clock)
 
     def _replayed(
-        self, edge: Downstream, packet: Packet, tenures: tuple[Tenure, ...]
+        self, state: SplitterState, edge: Downstream, packet: Packet, tenures: tuple[Tenure, ...]
     ) -> list[Send]:
         """Send a replayed packet where its clock belongs, if that leads to its target.
 
@@ -219,6 +295,7 @@ class Splitter:
         if vertex_of(target) not in edge.leads_to:
             return []
         tenure = self._tenure(tenures, packet.clock)
-        if vertex_of(target) == edge.vertex and tenure.instance != target:
-            return []
-        return [Send(tenure.instance, evolve(packet, epoch=tenure.epoch))]
+        packet = evolve(packet, epoch=tenure.epoch)
+        if vertex_of(target) != edge.vertex:
+            return self._to(state, tenure.instance, packet)
+        return [Send(target, packet)] if tenure.instance == identity_of(target) else []

@@ -1,10 +1,10 @@
-"""Store: holds the state of all NFs outside of them.
+"""Store: holds the state of NFs outside of them. There may be several (STORE-8).
 
 Owns the values, who owns each flow at each vertex, and what every access of a packet that is
 still in the chain returned. Serialises all updates (STORE-4): one step, one operation; so every
 instance sees one order of the updates of a shared object (MOVE-7), and a read comes after the
-updates that its instance sent before it (STORE-6).
-Paper: sections 4.3 and 5.1; Table 2.
+updates that its instance sent before it (STORE-6). A checkpoint survives its failure; a
+failover asks its users for the rest (REC-5). Paper: sections 4.3, 5.1 and 5.4; Table 2.
 """
 
 from __future__ import annotations
@@ -13,74 +13,139 @@ from typing import Any
 
 import attrs
 
+from chc_ref.core.memory import FlowAt, Memory, Owner, Record
 from chc_ref.core.messages import (
     Acquire,
     Apply,
+    Ask,
+    Callback,
+    Checkpointed,
+    CheckpointTimer,
     ClockPersisted,
     Committed,
+    Crashed,
+    Drained,
+    Drawn,
+    Fence,
+    Fenced,
     Granted,
+    Inquire,
+    Logged,
     PersistClock,
+    Ready,
+    Recall,
     Received,
+    Recollection,
     Release,
+    Remembered,
     Result,
     Send,
+    Start,
+    WriteLog,
 )
-from chc_ref.core.operations import OperationFailed, StateObject
+from chc_ref.core.operations import OperationFailed, StateObject, Strategy, drawn_now
+from chc_ref.core.recovery import restore
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.values import Address, Flow, Map, ObjectKey, UpdateId, evolve, vertex_of
-
-FlowAt = tuple[str, Flow]
-"""A flow at one vertex: the unit of ownership."""
-
-
-@attrs.frozen(cache_hash=True)
-class Owner:
-    """Who may update a flow's objects at one vertex (STORE-2)."""
-
-    instance: Address | None = None
-    epoch: int = 0
+from chc_ref.core.values import (
+    Address,
+    Map,
+    ObjectKey,
+    count_of,
+    evolve,
+    identity_of,
+    root_of,
+    sorted_items,
+    vertex_of,
+)
 
 
 @attrs.frozen(cache_hash=True)
 class StoreState:
-    """The whole store. ``records`` is what makes a repeat harmless (DUP-2)."""
+    """The whole store."""
 
-    values: Map[ObjectKey, Any] = Map()
-    records: Map[UpdateId, Any] = Map()
-    """Result of every access so far, by the access."""
-    versions: Map[ObjectKey, tuple[tuple[int, int, Any], ...]] = Map()
-    """Per-flow objects: (clock, seq, value after), in order, to answer for the past (DUP-3)."""
-    owners: Map[FlowAt, Owner] = Map()
-    waiting: Map[FlowAt, tuple[tuple[Address, Acquire | Release], ...]] = Map()
-    """Requests of later epochs, parked until their time (MOVE-3)."""
-    persisted: int = 0
+    memory: Memory = Memory()
+    checkpoint: Memory = Memory()
+    """On stable storage: it is all that survives a failure (REC-5)."""
+    readers: Map[ObjectKey, frozenset[Address]] = Map()
+    """Who keeps a copy of an object and is told of its changes (CACHE-3)."""
+    fences: Map[Address, int] = Map()
+    """What a sender sent before this start is void (REC-1)."""
+    drawn: Any = 0
+    """What the next non-deterministic operation draws (STORE-9)."""
+    up: bool = True
+    session: int = 0
+    """Number of this start; 0 for a store that is nobody's failover."""
+    asked: frozenset[Address] = frozenset()
+    """Users whose recollection is still to come; the store recovers until there are none."""
+    recalled: Map[Address, Recollection] = Map()
+    aside: tuple[Received, ...] = ()
+    """What came in recovery and is no recollection."""
 
 
 @attrs.frozen
 class Store:
-    """Store machine: ``step`` on ``Received`` events only."""
+    """Store machine."""
 
     objects: Map[str, tuple[StateObject, ...]]
-    """The declared objects of each vertex."""
-    root: Address = "root"
+    """The declared objects of each vertex whose state lives here."""
+    roots: tuple[Address, ...] = ("root",)
+    """By the identifier in their clocks (SPLIT-4)."""
+    stamps: bool = False
+    """Stamp what is read, for users that keep write-ahead logs (REC-5)."""
     rules: Rules = AMENDED
     initial: StoreState = StoreState()
 
     def offers(self, state: StoreState) -> list[Any]:
-        """The store has no timers."""
+        """The store's timers are the world's: it decides how often a checkpoint is written."""
         return []
 
-    def step(self, state: StoreState, event: Received) -> tuple[StoreState, list[Send]]:
-        """Handle one request; an unknown message is a fault of the driver (KeyError)."""
-        source, message = event.source, event.message
+    def step(self, state: StoreState, event: Any) -> tuple[StoreState, list[Send]]:
+        """Take one event; an unknown one is a fault of the driver (KeyError)."""
+        match event:
+            case Crashed():
+                return StoreState(checkpoint=state.checkpoint, up=False), []
+            case Received(_, Start() as start):
+                return self._start(state, start)
+            case _ if not state.up:
+                return state, []
+            case CheckpointTimer():
+                state = state if state.asked else self._checkpoint(state)
+                return state, self._trims(state)
+            case Drawn(value):
+                return evolve(state, drawn=value), []
+            case Received(source, message) if state.asked:
+                return self._recover(state, source, message)
+            case Received(source, message):
+                return self._handle(state, source, message)
+        raise KeyError(f"store: unexpected {event!r}")
+
+    def _handle(
+        self, state: StoreState, source: Address, message: Any
+    ) -> tuple[StoreState, list[Send]]:
         match message:
+            case Apply() | Acquire() | Release() if message.start < state.fences.get(source, 0):
+                return state, []
             case Apply():
                 return self._apply(state, source, message)
             case Acquire() | Release():
-                return self._tenure(state, source, message)
+                memory, sends = self._tenure(state.memory, source, message)
+                return evolve(state, memory=memory), sends
             case PersistClock(count):
-                state = evolve(state, persisted=max(count, state.persisted))
-                return state, [Send(source, ClockPersisted(count))]
+                return self._persist(state, source, count), [Send(source, ClockPersisted(count))]
+            case WriteLog():
+                return self._write_log(state, source, message)
+            case Inquire(session):
+                return state, [Send(source, self._remembered(state.memory, source, session))]
+            case Fence():
+                return self._fence(state, source, message)
+            case Ask(user):
+                return state, [Send(user, Recall(state.session))]
+            case Drained():
+                return state, [Send("manager", message)]
+            case Recollection(session) if session == state.session:
+                return self._again(state, source, message)
+            case Recollection():
+                return state, []  # of a recovery that was begun anew
         raise KeyError(f"store: unexpected {message!r} from {source}")
 
     # ------------------------------------------------------------------ operations
@@ -89,64 +154,90 @@ class Store:
         self, state: StoreState, source: Address, request: Apply
     ) -> tuple[StoreState, list[Send]]:
         """Apply an access once; give its repeats what the first one returned (DUP-2)."""
-        if self.rules.recorded(state.records, request.id):
-            result = state.records.get(request.id)
-            return state, self._answer(source, request, result, True)
-        if request.emulate:
-            return state, self._answer(source, request, None, False)
         key = request.id.object
+        if self.stamps and not request.emulate:
+            applied = state.memory.applied.insert(source, request.id)
+            state = evolve(state, memory=evolve(state.memory, applied=applied))
+        memory = state.memory
+        if request.register and self._declared(key).strategy is Strategy.COPIED:
+            readers = state.readers.get(key, frozenset()) | {source}
+            state = evolve(state, readers=state.readers.insert(key, readers))
+        if self.rules.recorded(memory.records, request.id):
+            record = memory.records.get(request.id)
+            result = record.result if record is not None else None
+            return state, self._answer(memory, source, request, result)
+        if request.emulate:
+            return state, self._answer(memory, source, request, None, known=False)
         declared = self._declared(key)
-        if declared.per_flow and not self._owns(state, source, key):
-            refusal = OperationFailed("not the owner")
-            return state, self._answer(source, request, refusal, True)
-        before = state.values.get(key, declared.initial)
-        after, result = request.operation.apply(before)
-        state = evolve(state, records=state.records.insert(request.id, result))
-        if not request.operation.reads_only:
-            state = evolve(state, values=state.values.insert(key, after))
-        if declared.per_flow:
-            version = (request.id.clock, request.id.seq, after)
-            versions = (*state.versions.get(key, ()), version)
-            state = evolve(state, versions=state.versions.insert(key, versions))
-        effects = self._answer(source, request, result, True)
-        if not request.operation.reads_only:
-            effects.append(
-                Send(self.root, Committed(request.id.clock, request.id.branch, request.token))
-            )
-        return state, effects
+        if declared.per_flow and not self._owns(memory, source, key):
+            return state, self._answer(memory, source, request, OperationFailed("not the owner"))
+        operation = drawn_now(request.operation, state.drawn)
+        after, result = operation.apply(memory.values.get(key, declared.initial))
+        if request.seen and operation.reads_only:
+            (result,) = request.seen
+        token = 0 if operation.reads_only else request.token
+        memory = evolve(memory, records=memory.records.insert(request.id, Record(result, token)))
+        if operation.reads_only:
+            return evolve(state, memory=memory), self._answer(memory, source, request, result)
+        memory = memory.updated(source, request.id, declared, after, result, self.stamps)
+        state = evolve(state, memory=memory)
+        sends = self._callbacks(state, key)
+        sends += self._answer(memory, source, request, result)
+        return state, [*sends, self._committed(request.id.clock, request.id.branch, token)]
 
-    def _answer(self, to: Address, request: Apply, result: Any, known: bool) -> list[Send]:
-        return [Send(to, Result(request.id, result, known))] if request.blocking else []
+    def _answer(
+        self, memory: Memory, to: Address, request: Apply, result: Any, known: bool = True
+    ) -> list[Send]:
+        if not request.blocking:
+            return []
+        key = request.id.object
+        reveals = self.stamps and known and self.rules.reveals(request.operation.reads_only)
+        stamp = memory.stamp(key) if reveals else None
+        copy = (self._value(memory, key),) if request.register else ()
+        return [Send(to, Result(request.id, result, known, stamp, copy))]
+
+    def _callbacks(self, state: StoreState, key: ObjectKey) -> list[Send]:
+        """Tell everybody who keeps a copy, the updater too: before its answer (CACHE-3)."""
+        stamp = state.memory.stamp(key) if self.stamps else None
+        message = Callback(key, self._value(state.memory, key), stamp)
+        return [Send(reader, message) for reader in sorted(state.readers.get(key, ()))]
+
+    def _committed(self, clock: int, branch: Any, token: int) -> Send:
+        return Send(self.roots[root_of(clock)], Committed(clock, branch, token))
 
     def _declared(self, key: ObjectKey) -> StateObject:
         return next(o for o in self.objects.get(key.vertex, ()) if o.name == key.name)
 
-    def _owns(self, state: StoreState, source: Address, key: ObjectKey) -> bool:
-        return state.owners.get((key.vertex, key.key), Owner()).instance == source
+    def _value(self, memory: Memory, key: ObjectKey) -> Any:
+        return memory.values.get(key, self._declared(key).initial)
+
+    def _owns(self, memory: Memory, source: Address, key: ObjectKey) -> bool:
+        owner = memory.owners.get((key.vertex, key.key), Owner())
+        return owner.instance == identity_of(source)
 
     # ------------------------------------------------------------------ ownership
 
     def _tenure(
-        self, state: StoreState, source: Address, request: Acquire | Release
-    ) -> tuple[StoreState, list[Send]]:
+        self, memory: Memory, source: Address, request: Acquire | Release
+    ) -> tuple[Memory, list[Send]]:
         """Serve a request for a flow, then all that was parked for this moment (MOVE-4)."""
         at = (vertex_of(source), request.flow)
         queue = [(source, request)]
-        parked = list(state.waiting.get(at, ()))
+        parked = list(memory.waiting.get(at, ()))
         effects: list[Send] = []
         while queue:
             whence, asked = queue.pop(0)
-            owner = state.owners.get(at, Owner())
+            owner = memory.owners.get(at, Owner())
             if self._must_wait(owner, asked):
                 if (whence, asked) not in parked:
                     parked.append((whence, asked))
                 continue
-            state, sent = self._serve(state, at, whence, asked)
+            memory, sent = self._serve(memory, at, whence, asked)
             effects += sent
-            if state.owners.get(at, Owner()).epoch != owner.epoch:
+            if memory.owners.get(at, Owner()).epoch != owner.epoch:
                 queue, parked = queue + parked, []
-        waiting = state.waiting.insert(at, tuple(parked)) if parked else state.waiting.discard(at)
-        return evolve(state, waiting=waiting), effects
+        waiting = memory.waiting.insert(at, tuple(parked)) if parked else memory.waiting.discard(at)
+        return evolve(memory, waiting=waiting), effects
 
     def _must_wait(self, owner: Owner, asked: Acquire | Release) -> bool:
         if isinstance(asked, Release):  # tenures end in order, whoever speaks first
@@ -154,34 +245,158 @@ class Store:
         return not asked.peek and self.rules.waits_for_owner(asked.epoch, owner.epoch)
 
     def _serve(
-        self, state: StoreState, at: FlowAt, source: Address, asked: Acquire | Release
-    ) -> tuple[StoreState, list[Send]]:
-        owner = state.owners.get(at, Owner())
+        self, memory: Memory, at: FlowAt, source: Address, asked: Acquire | Release
+    ) -> tuple[Memory, list[Send]]:
+        owner = memory.owners.get(at, Owner())
+        free = owner.instance in (None, identity_of(source))
         if isinstance(asked, Release):
-            if asked.epoch == owner.epoch + 1 and owner.instance in (None, source):
-                owners = state.owners.insert(at, Owner(None, asked.epoch))
-                state = evolve(state, owners=owners)
-            return state, []
-        owned = not asked.peek and asked.epoch >= owner.epoch and owner.instance in (None, source)
+            if asked.epoch == owner.epoch + 1 and free:
+                memory = evolve(memory, owners=memory.owners.insert(at, Owner(None, asked.epoch)))
+            return memory, []
+        owned = not asked.peek and asked.epoch >= owner.epoch and free
         if owned:
-            owners = state.owners.insert(at, Owner(source, asked.epoch))
-            state = evolve(state, owners=owners)
-        values = self._as_of(state, at, asked.clock)
-        granted = Granted(asked.flow, asked.epoch, asked.clock, values, owned, asked.peek)
-        return state, [Send(source, granted)]
+            new = Owner(identity_of(source), asked.epoch)
+            memory = evolve(memory, owners=memory.owners.insert(at, new))
+        values, latest = self._as_of(memory, at, asked.clock)
+        granted = Granted(asked.flow, asked.epoch, asked.clock, values, owned, asked.peek, latest)
+        return memory, [Send(source, granted)]
 
-    def _as_of(self, state: StoreState, at: FlowAt, clock: int) -> tuple[tuple[str, Any], ...]:
-        """Give the flow's objects as they were before ``clock`` touched them.
+    def _as_of(
+        self, memory: Memory, at: FlowAt, clock: int
+    ) -> tuple[tuple[tuple[str, Any], ...], bool]:
+        """Give a flow's objects from before ``clock`` touched them, and whether nothing newer did.
 
         For a flow's next packet that is the present value. A replayed packet must not see
         what later packets of its flow did: its own updates will be taken for repeats, and
         would be computed from a value that was never theirs to see (DUP-3, findings).
         """
-        values = []
+        values, latest = [], True
         for declared in self.objects.get(at[0], ()):
             if declared.per_flow:
                 key = ObjectKey(at[0], declared.name, at[1])
-                versions = state.versions.get(key, ())
-                past = [value for when, _, value in versions if when < clock]
+                versions = memory.versions.get(key, ())
+                past = [value for update, value in versions if update.clock < clock]
                 values.append((declared.name, past[-1] if past else declared.initial))
-        return tuple(values)
+                latest = latest and all(update.clock <= clock for update, _ in versions)
+        return tuple(values), latest
+
+    # ------------------------------------------------------------------ for the root
+
+    def _persist(self, state: StoreState, source: Address, count: int) -> StoreState:
+        newest = max(count, state.memory.persisted.get(source, 0))
+        persisted = state.memory.persisted.insert(source, newest)
+        return evolve(state, memory=evolve(state.memory, persisted=persisted))
+
+    def _write_log(
+        self, state: StoreState, source: Address, write: WriteLog
+    ) -> tuple[StoreState, list[Send]]:
+        """Keep what the root's log says of a clock (ROOT-2); its clock is persisted with it."""
+        log = state.memory.log
+        if write.entry is None:
+            log = log.discard(write.clock)
+        else:
+            log = log.insert(write.clock, write.entry)
+            state = self._persist(state, source, count_of(write.clock))
+        answered = state.memory.answered
+        if write.answered is not None:
+            answered = answered.insert(write.answered.host, write.answered)
+        state = evolve(state, memory=evolve(state.memory, log=log, answered=answered))
+        return state, [Send(source, Logged(write.number))] if write.number else []
+
+    def _remembered(self, memory: Memory, root: Address, session: int) -> Remembered:
+        """Tell a new root what the old one had written, and which updates are committed (REC-3)."""
+        entries = [e for clock, e in sorted(memory.log.items()) if self._root(clock) == root]
+        signals = [
+            Committed(update.clock, update.branch, record.token)
+            for update, record in sorted_items(memory.records)
+            if record.token and self._root(update.clock) == root
+        ]
+        persisted = memory.persisted.get(root, 0)
+        answered = [a for _, a in sorted(memory.answered.items()) if self._root(a.clock) == root]
+        return Remembered(session, persisted, tuple(entries), tuple(signals), tuple(answered))
+
+    def _root(self, clock: int) -> Address:
+        return self.roots[root_of(clock)]
+
+    # ------------------------------------------------------------------ failures
+
+    def _fence(
+        self, state: StoreState, source: Address, fence: Fence
+    ) -> tuple[StoreState, list[Send]]:
+        """Void what the dead instance has under way, and keep what it has done (REC-1, REC-5).
+
+        Its write-ahead log is gone, so all that it did must be in a checkpoint; and nothing
+        of it may come later, for no log would have that either.
+        """
+        fences = state.fences.insert(fence.address, fence.start)
+        state = self._checkpoint(evolve(state, fences=fences))
+        return state, [Send(source, Fenced(fence.address, fence.start))]
+
+    def _checkpoint(self, state: StoreState) -> StoreState:
+        return evolve(state, checkpoint=state.memory) if self.stamps else state
+
+    def _trims(self, state: StoreState) -> list[Send]:
+        """Tell each user how much of its write-ahead log is in the checkpoint now."""
+        return [
+            Send(host, Checkpointed(last)) for host, last in sorted_items(state.checkpoint.applied)
+        ]
+
+    def _start(self, state: StoreState, start: Start) -> tuple[StoreState, list[Send]]:
+        """Begin as the failover: ask everybody who has used this store (REC-4, REC-5)."""
+        asked = frozenset(start.ask)
+        state = StoreState(checkpoint=state.checkpoint, session=start.session, asked=asked)
+        recalls = [Send(user, Recall(start.session)) for user in start.ask]
+        if asked:
+            return state, recalls
+        state, sends = self._recovered(state)
+        return state, sends
+
+    def _recover(
+        self, state: StoreState, source: Address, message: Any
+    ) -> tuple[StoreState, list[Send]]:
+        """Gather recollections; a user that dies meanwhile is not waited for."""
+        match message:
+            case Recollection(session) if session == state.session:
+                recalled = state.recalled.insert(source, message)
+                state = evolve(state, asked=state.asked - {source}, recalled=recalled)
+            case Recollection():
+                return state, []
+            case Ask(user):
+                return evolve(state, asked=state.asked | {user}), [
+                    Send(user, Recall(state.session))
+                ]
+            case _:
+                state = evolve(state, aside=(*state.aside, Received(source, message)))
+                if isinstance(message, Fence):
+                    state = evolve(state, asked=state.asked - {message.address})
+        return (state, []) if state.asked else self._recovered(state)
+
+    def _recovered(self, state: StoreState) -> tuple[StoreState, list[Send]]:
+        """Go on from checkpoint and recollections; say once more what was committed (DEL-2)."""
+        aside, recalled = state.aside, state.recalled
+        memory = restore(state.checkpoint, state.recalled, self.objects, state.drawn, self.rules)
+        checkpoint = memory if self.stamps else state.checkpoint
+        state = evolve(state, memory=memory, checkpoint=checkpoint, recalled=Map(), aside=())
+        sends = self._trims(state) + [
+            self._committed(update.clock, update.branch, record.token)
+            for update, record in sorted_items(memory.records)
+            if record.token
+        ]
+        sends.append(Send("manager", Ready(state.session)))
+        for source, recollection in sorted_items(recalled):
+            state, more = self._again(state, source, recollection)
+            sends += more
+        for received in aside:
+            state, more = self._handle(state, received.source, received.message)
+            sends += more
+        return state, sends
+
+    def _again(
+        self, state: StoreState, source: Address, recollection: Recollection
+    ) -> tuple[StoreState, list[Send]]:
+        """Take what a user had asked or written in vain."""
+        sends: list[Send] = []
+        for message in recollection.again:
+            state, more = self._handle(state, source, message)
+            sends += more
+        return state, sends

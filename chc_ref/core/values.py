@@ -22,7 +22,11 @@ Flow = Hashable
 """The entry flow key: any hashable value; real captures use ``nfs.headers.FiveTuple``."""
 
 Address = str
-"""Name of a component: ``root``, ``store``, ``manager``, ``sink`` or ``<vertex>.<index>``."""
+"""Name of a component: a root, a store, ``manager``, ``sink`` or the host of an NF instance.
+
+An instance's ID is ``<vertex>.<index>`` and never changes (STORE-1). Its host has the same
+name, or that name with a prime when a clone has taken the instance over (CLONE-3).
+"""
 
 Branch = tuple[int, ...]
 """Which of the copies of one input packet this is: one number per fan-out on its way."""
@@ -69,6 +73,16 @@ def count_of(clock: int) -> int:
 def vertex_of(address: Address) -> str:
     """Give the vertex that an instance's address belongs to."""
     return address.partition(".")[0]
+
+
+def identity_of(host: Address) -> Address:
+    """Give the ID of the instance that runs on ``host`` (STORE-1, CLONE-1)."""
+    return host.removesuffix("'")
+
+
+def beside(host: Address) -> Address:
+    """Give the other host of the same instance: where its clone runs (CLONE-1)."""
+    return identity_of(host) if host.endswith("'") else host + "'"
 
 
 def spread(flow: Hashable, instances: tuple[Address, ...]) -> Address:

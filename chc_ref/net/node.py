@@ -77,11 +77,13 @@ def views(state: Any) -> dict[str, tuple[Any, ...]]:
             return {"pending": (busy,), "logged": (busy,), "dropped": (root.dropped,)}
         case NodeState(queue, instance):
             parts = (queue.held, queue.aside, instance.ready, instance.lane, instance.fifo)
-            busy = sum(map(len, parts)) + len(instance.blocked) + len(instance.unflushed)
+            busy = sum(map(len, parts)) + len(instance.blocked) + len(instance.client.unflushed)
+            busy += len(instance.client.outbox) + len(instance.deletes)
             return {"pending": (busy + (instance.work is not None) + (not state.up),)}
         case StoreState():
-            waiting = sum(len(parked) for _, parked in sorted_items(state.waiting))
-            return {"pending": (waiting,), "values": tuple(sorted_items(state.values))}
+            memory = state.memory
+            waiting = sum(len(parked) for _, parked in sorted_items(memory.waiting))
+            return {"pending": (waiting,), "values": tuple(sorted_items(memory.values))}
         case SinkState(queue):
             pending = (len(queue.held),)
             return {"pending": pending, "outputs": state.outputs, "alerts": state.alerts}

@@ -38,16 +38,23 @@ MESSAGES: tuple[type, ...] = (
     *(m.Acquire, m.Granted, m.Release, m.Apply, m.Result),
     *(m.Arrive, m.Delete, m.Deleted, m.Committed, m.PersistClock, m.ClockPersisted),
     *(m.Move, m.Begin, m.Since, m.HandedOver, m.MoveRequested, m.Failed),
-    *(m.Start, m.Ready, m.Replay, m.Recovered),
+    *(m.Start, m.Ready, m.Replay, m.Recovered, m.Fence, m.Fenced),
+    *(m.Hosts, m.HostsKnown, m.Cache, m.CacheKnown, m.Drain, m.Drained, m.Stop, m.Over, m.Speak),
+    *(m.CloneRequested, m.KeepRequested, m.Callback, m.Checkpointed),
+    *(m.Ask, m.Recall, m.Recollection, m.Inquire, m.Remembered, m.Again, m.WriteLog, m.Logged),
 )
 """Every class of ``core.messages`` that travels."""
 
-LOCAL: tuple[type, ...] = (m.Send, m.Received, m.FlushTimer, m.Crashed)
+LOCAL: tuple[type, ...] = (
+    *(m.Send, m.Received, m.FlushTimer, m.Crashed),
+    *(m.CheckpointTimer, m.Drawn),
+)
 """Events and effects between a machine and its driver: they never travel."""
 
 PARTS: tuple[type, ...] = (
     *(ObjectKey, UpdateId, op.OperationFailed),
-    *(op.Get, op.Put, op.Increment, op.Push, op.Pop, op.CompareAndUpdate),
+    *(op.Get, op.Put, op.Increment, op.Push, op.Pop, op.CompareAndUpdate, op.Draw),
+    *(m.LogEntry, m.Answered, m.Stamp, m.Issued),
 )
 """What messages contain."""
 
@@ -115,7 +122,8 @@ class _Kind:
         if not attrs.has(described) or described.__hash__ is None:
             raise UsageError(f"{described.__name__} cannot travel: it is no frozen attrs class")
         try:
-            hints = typing.get_type_hints(described)
+            # A Map cannot be subscripted at run time; to a check it is any mapping.
+            hints = typing.get_type_hints(described, localns={"Map": typing.Mapping})
         except (NameError, TypeError) as error:
             raise UsageError(f"{described.__name__} cannot travel: {error}") from error
         fields = [field for field in attrs.fields(described) if field.init]

@@ -10,11 +10,17 @@ from typing import Any
 
 from chc_ref.core.operations import (
     Access,
+    CompareAndUpdate,
+    Draw,
+    Get,
     Increment,
     NetworkFunction,
     Outcome,
+    Pattern,
+    Pop,
     Process,
     Push,
+    Scope,
     StateObject,
 )
 from chc_ref.core.values import Flow
@@ -45,6 +51,57 @@ def _pass(headers: Any, flow: Flow, clock: int) -> Process:
     return Outcome((headers,))
 
 
+def _take(headers: Any, flow: Flow, clock: int) -> Process:
+    """Take a number from a shared pool."""
+    number = yield Access("pool", Pop())
+    return Outcome(((*headers, number),))
+
+
+def _borrow(headers: Any, flow: Flow, clock: int) -> Process:
+    """Take a number from a shared pool, and put it back behind the others."""
+    number = yield Access("pool", Pop())
+    yield Access("pool", Push(number), blocking=False)
+    return Outcome(((*headers, number),))
+
+
+def _latch(headers: Any, flow: Flow, clock: int) -> Process:
+    """Let the first packet of all set a shared word, tell each whether it was, and raise alarm."""
+    first = yield Access("latch", CompareAndUpdate(None, flow))
+    return Outcome(((*headers, first),), (flow,) if first else ())
+
+
+def _limit(headers: Any, flow: Flow, clock: int) -> Process:
+    """Read a shared limit; flow A raises it first. Read mostly, so it is copied (CACHE-3)."""
+    if flow == "A":
+        yield Access("limit", Increment(), blocking=False)
+    limit = yield Access("limit", Get())
+    return Outcome(((*headers, limit),))
+
+
+def _hot(headers: Any, flow: Flow, clock: int) -> Process:
+    """Number all packets of a host on every packet: cached where the split allows (CACHE-4)."""
+    number = yield Access("hot", Increment(), key=_host(flow))
+    return Outcome(((*headers, number),))
+
+
+def _host(flow: Flow) -> str:
+    """Give a flow's host: the first letter of its name."""
+    return str(flow)[0]
+
+
+def _draw(headers: Any, flow: Flow, clock: int) -> Process:
+    """Note a drawn value, which nobody can foretell (STORE-9)."""
+    drawn = yield Access("lot", Draw())
+    return Outcome(((*headers, drawn),))
+
+
+def _shared(name: str, initial: Any, **how: Any) -> StateObject:
+    return StateObject(name, per_flow=False, initial=initial, ordered=True, **how)
+
+
+HOST = Scope("host", _host)
+FLOW = Scope("flow", lambda flow: flow)
+
 COUNTER = NetworkFunction(
     "counter",
     (StateObject("count", per_flow=True, initial=0), StateObject("total", False, initial=0)),
@@ -54,4 +111,17 @@ RECORDER = NetworkFunction("recorder", (StateObject("seen", True, initial=()),),
 MARKER = NetworkFunction("marker", (StateObject("marked", False, initial=0),), _mark)
 PASS = NetworkFunction("pass", (), _pass)
 
-TINY = {nf.name: nf for nf in (COUNTER, RECORDER, MARKER, PASS)}
+POOL = NetworkFunction("pool", (_shared("pool", (1, 2, 3)),), _take)
+BORROW = NetworkFunction("borrow", (_shared("pool", (1, 2, 3), accesses=2),), _borrow)
+LATCH = NetworkFunction("latch", (_shared("latch", None),), _latch)
+LIMIT = NetworkFunction(
+    "limit", (_shared("limit", 0, accesses=2, pattern=Pattern.READ_MOSTLY),), _limit
+)
+HOT = NetworkFunction(
+    "hot", (_shared("hot", 0, pattern=Pattern.BOTH, scope="host"),), _hot, (FLOW, HOST)
+)
+DRAW = NetworkFunction("draw", (_shared("lot", None, drawn=True),), _draw)
+
+TINY = {
+    nf.name: nf for nf in (COUNTER, RECORDER, MARKER, PASS, POOL, BORROW, LATCH, LIMIT, HOT, DRAW)
+}

@@ -17,7 +17,6 @@ from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.messages import Arrive
 from chc_ref.core.node import EntryState, NodeState, SinkState
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.store import StoreState
 from chc_ref.core.values import Address, ObjectKey, vertex_of
 from chc_ref.nfs.load_balancer import Pool, load_balancer
 from chc_ref.nfs.nat import NAT
@@ -167,10 +166,13 @@ def _compare(
     crashed: tuple[Address, ...],
     losses: int,
 ) -> Replayed:
-    store: StoreState = run.state("store")
     sink: SinkState = run.state("sink")
     entry: EntryState = run.state("root")
-    values = dict(store.values.items())
+    values = {
+        key: value
+        for store in chain.stores
+        for key, value in run.state(store).memory.values.items()
+    }
     delivered, missing = len(sink.outputs), 0
     try:
         ideal = run_ideal(chain, arrivals, witness.positions)

@@ -1,8 +1,7 @@
-"""Chain output equivalence (COE): the physical chain beside the ideal one.
+"""Chain output equivalence (COE): what has left the physical chain beside an ideal execution.
 
-``outputs`` may be asked of any moment: nothing has left that the ideal chain would not have
-let out, nothing twice, and no flow out of order. ``settled`` is asked at rest: nothing is
-missing, the state is the ideal one. Allowed is what REC-2 allows: a last instance that fails
+``outputs`` may be asked of any moment: nothing has left that the ideal chain would not have let
+out. The others are asked at rest. Allowed is what REC-2 allows: a last instance that fails
 between its delete and its output takes that one packet with it.
 """
 
@@ -15,7 +14,7 @@ from typing import Any
 import attrs
 
 from chc_ref.core.messages import Alert, Output
-from chc_ref.core.values import Branch, Flow, ObjectKey
+from chc_ref.core.values import ObjectKey, root_of
 from chc_ref.require.ideal import Ideal
 
 
@@ -32,77 +31,121 @@ class Difference:
         return f"{self.requirement}: {self.where}: ideal {self.ideal}, physical {self.physical}"
 
 
-def outputs(ideal: Ideal, left: Iterable[Output]) -> Difference | None:
-    """Compare what has left so far, in order of leaving (COE, R2, R5)."""
-    seen: set[tuple[int, Branch]] = set()
-    newest: dict[tuple[Flow, tuple[int, ...]], int] = {}
+def settled(
+    ideal: Ideal,
+    physical: Mapping[ObjectKey, Any],
+    left: Iterable[Output],
+    raised: Iterable[Alert],
+    allowed: int = 0,
+) -> Difference | None:
+    """Compare state, outputs and alerts once nothing moves any more (COE).
+
+    Args:
+        ideal: what the ideal chain made of the same input.
+        physical: the stores' objects.
+        left: outputs in order of leaving.
+        raised: alerts in any order.
+        allowed: most packets that may be missing at a last vertex (REC-2).
+
+    """
+    left, raised = tuple(left), tuple(raised)
+    wrong = left_twice(left) or outputs(ideal, left) or left_out_of_order(left)
+    wrong = wrong or values(ideal.values, physical) or alerts(ideal, raised)
+    return wrong or missing(ideal, left, raised, allowed)
+
+
+def left_twice(left: Iterable[Output]) -> Difference | None:
+    """R5: no output leaves the chain twice."""
+    seen = set()
     for output in left:
-        at = (output.clock, output.branch)
-        where = f"output of clock {output.clock}" + (
-            f" branch {output.branch}" if output.branch else ""
-        )
-        expected = ideal.outputs.get(at)
-        if at in seen:
-            return Difference("R5", where, "leaves once", "left twice")
-        if expected is None:
-            return Difference("COE", where, "nothing leaves", f"{output.headers}")
-        if expected.headers != output.headers:
-            return Difference("COE", where, f"{expected.headers}", f"{output.headers}")
-        lane = (output.flow, output.branch)
+        if (output.clock, output.branch) in seen:
+            return Difference("R5", f"output of {_at(output)}", "leaves once", "left twice")
+        seen.add((output.clock, output.branch))
+    return None
+
+
+def left_out_of_order(left: Iterable[Output]) -> Difference | None:
+    """R2: the packets of a flow leave in the order of their clocks."""
+    newest: dict[Any, int] = {}
+    for output in left:
+        lane = (output.flow, output.branch, root_of(output.clock))
         if newest.get(lane, 0) > output.clock:
-            order = f"left behind clock {newest[lane]}"
-            return Difference("R2", where, f"order of flow {output.flow}", order)
-        seen.add(at)
+            ideal = f"order of flow {output.flow}"
+            return Difference("R2", f"output of {_at(output)}", ideal, f"behind {newest[lane]}")
         newest[lane] = output.clock
     return None
 
 
-def settled(
-    ideal: Ideal,
-    values: Mapping[ObjectKey, Any],
-    left: Iterable[Output],
-    alerts: Iterable[Alert],
-    losses: int = 0,
+def outputs(ideal: Ideal, left: Iterable[Output]) -> Difference | None:
+    """Compare what has left so far (COE)."""
+    for output in left:
+        where = f"output of {_at(output)}"
+        expected = ideal.outputs.get((output.clock, output.branch))
+        if expected is None:
+            return Difference("COE", where, "nothing leaves", f"{output.headers}")
+        if expected.headers != output.headers:
+            return Difference("COE", where, f"{expected.headers}", f"{output.headers}")
+    return None
+
+
+def alerts(ideal: Ideal, raised: Iterable[Alert]) -> Difference | None:
+    """Look for an alert that the ideal chain does not raise, or not so often (R5)."""
+    surplus = _contents(raised) - _contents(ideal.alerts)
+    for alert in sorted(surplus.elements(), key=repr):
+        return Difference("R5", f"alert {alert}", "not raised so often", "raised")
+    return None
+
+
+def missing(
+    ideal: Ideal, left: Iterable[Output], raised: Iterable[Alert], allowed: int
 ) -> Difference | None:
-    """Compare state, outputs and alerts once nothing moves any more (COE, R1, R6).
+    """Look for what should have left and has not (COE).
 
     Args:
         ideal: what the ideal chain made of the same input.
-        values: the store's objects.
-        left: outputs in order of leaving.
-        alerts: alerts in any order.
-        losses: most outputs and alerts that may be missing (REC-2).
+        left: outputs.
+        raised: alerts.
+        allowed: most packets that may be missing at a last vertex, each with all that it sends
+            and raises there (REC-2).
 
     """
-    left = tuple(left)
-    difference = outputs(ideal, left) or _state(ideal.values, values)
-    if difference is not None:
-        return difference
-    missing = sorted(ideal.outputs.keys() - {(o.clock, o.branch) for o in left})
-    raised = Counter((alert.vertex, alert.content) for alert in alerts)
-    expected = Counter((alert.vertex, alert.content) for alert in ideal.alerts)
-    surplus = sorted((raised - expected).elements(), key=repr)
-    if surplus:
-        return Difference("R5", f"alert {surplus[0]}", "not raised so often", "raised")
-    lost = list((expected - raised).elements())
-    if len(missing) + len(lost) > losses:
-        first = f"output of clock {missing[0][0]}" if missing else f"alert {lost[0]}"
-        count = f"{len(missing)} outputs and {len(lost)} alerts missing, {losses} allowed"
-        return Difference("COE", first, "leaves", count)
-    return None
+    unsent = sorted(ideal.outputs.keys() - {(o.clock, o.branch) for o in left})
+    packets = {(ideal.leaves[output], output[0]) for output in unsent}
+    unraised, alone = _contents(ideal.alerts) - _contents(raised), []
+    for alert in ideal.alerts:
+        if unraised[alert.vertex, alert.content]:
+            unraised[alert.vertex, alert.content] -= 1
+            if (alert.vertex, alert.clock) not in packets:
+                alone.append(alert)
+    if len(packets) + len(alone) <= allowed:
+        return None
+    first = f"output of clock {unsent[0][0]}" if unsent else f"alert {alone[0]}"
+    count = f"{len(packets)} packets and {len(alone)} alerts missing, {allowed} allowed"
+    return Difference("COE", first, "leaves", count)
 
 
-def _state(ideal: Mapping[ObjectKey, Any], physical: Mapping[ObjectKey, Any]) -> Difference | None:
+def values(ideal: Mapping[ObjectKey, Any], physical: Mapping[ObjectKey, Any]) -> Difference | None:
+    """Compare the objects: none absent (R1), none too many, none of another value (COE)."""
     for key in sorted(ideal.keys() | physical.keys(), key=str):
+        where = f"object {key}"
         if key not in physical:
-            return Difference("R1", f"object {key}", _short(ideal[key]), "absent")
+            return Difference("R1", where, short(ideal[key]), "absent")
         if key not in ideal:
-            return Difference("COE", f"object {key}", "absent", _short(physical[key]))
+            return Difference("COE", where, "absent", short(physical[key]))
         if ideal[key] != physical[key]:
-            return Difference("COE", f"object {key}", _short(ideal[key]), _short(physical[key]))
+            return Difference("COE", where, short(ideal[key]), short(physical[key]))
     return None
 
 
-def _short(value: Any) -> str:
+def short(value: Any) -> str:
+    """Print a value, cut where it becomes unreadable."""
     text = str(value)
     return text if len(text) <= 200 else text[:200] + " ..."
+
+
+def _contents(of: Iterable[Alert]) -> Counter[tuple[str, Any]]:
+    return Counter((alert.vertex, alert.content) for alert in of)
+
+
+def _at(output: Output) -> str:
+    return f"clock {output.clock}" + (f" branch {output.branch}" if output.branch else "")

@@ -8,7 +8,8 @@ needed here, and none is used.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -16,8 +17,12 @@ import networkx as nx
 
 from chc_ref.core.chain import Chain, check
 from chc_ref.core.messages import Alert, Arrive, Output
-from chc_ref.core.operations import NetworkFunction, Outcome
-from chc_ref.core.values import Branch, Flow, ObjectKey, clock_of
+from chc_ref.core.operations import NetworkFunction, Outcome, drawn_now
+from chc_ref.core.values import Branch, Flow, ObjectKey, UpdateId, clock_of
+from chc_ref.errors import ModelError
+
+MOST_ORDERS = 5040
+"""Ideal executions that are tried where operations do not commute: of seven packets."""
 
 Position = Mapping[tuple[str, int, Branch], int]
 """Place of a packet in the order of a vertex' non-commuting operations, where it has one."""
@@ -40,54 +45,133 @@ class Ideal:
     values: dict[ObjectKey, Any]
     outputs: dict[tuple[int, Branch], Output]
     alerts: tuple[Alert, ...]
+    leaves: dict[tuple[int, Branch], str]
+    """The last vertex of each output."""
 
 
 class OrderError(ValueError):
     """The order asked for breaks a flow's own order: no ideal execution has it."""
 
 
-def run_ideal(chain: Chain, arrivals: Iterable[Arrive], positions: Position | None = None) -> Ideal:
+def run_ideal(
+    chain: Chain,
+    arrivals: Iterable[Arrive],
+    positions: Position | None = None,
+    clocks: Iterable[int] | None = None,
+    drawn: Mapping[UpdateId, Any] | None = None,
+) -> Ideal:
     """Run the ideal chain.
 
     Args:
         chain: the logical chain.
-        arrivals: input packets in order of arrival; they get clocks 1, 2, ...
+        arrivals: input packets in order of arrival.
         positions: order at the vertices; None for clock order everywhere.
+        clocks: clock of each packet; None for 1, 2, ...
+        drawn: what each non-deterministic update drew (STORE-9).
 
     Raises:
         OrderError: ``positions`` reverses two packets of one flow at one vertex.
 
     """
-    graph = check(chain)
-    functions = {vertex.name: vertex.nf for vertex in chain.vertices}
-    entering = [
-        Input(clock_of(0, count), (), arrival.flow, arrival.headers)
-        for count, arrival in enumerate(arrivals, start=1)
-    ]
-    sources = [name for name in graph if not graph.pred[name]]
-    before: dict[str, list[Input]] = {name: [] for name in graph}
-    for packet in entering:
-        _fan_out(packet, (packet.headers,), sources, before)
-    ideal = Ideal({}, {}, ())
-    for name in nx.lexicographical_topological_sort(graph):
-        for packet in _ordered(name, before[name], positions or {}):
-            outcome = _process(functions[name], name, packet, ideal.values)
-            alerts = tuple(Alert(name, packet.clock, alert) for alert in outcome.alerts)
-            ideal = attrs.evolve(ideal, alerts=(*ideal.alerts, *alerts)) if alerts else ideal
-            below = list(graph.succ[name])
-            if below:
-                _fan_out(packet, outcome.outputs, below, before)
-            else:
-                _leave(packet, outcome.outputs, ideal)
+    entering = _entering(arrivals, clocks)
+    (ideal,) = _executions(
+        chain, entering, drawn or {}, lambda name, of: [_ordered(name, of, positions or {})]
+    )
     return ideal
 
 
+def run_ideals(
+    chain: Chain,
+    arrivals: Iterable[Arrive],
+    clocks: Iterable[int],
+    drawn: Mapping[UpdateId, Any] | None = None,
+) -> tuple[Ideal, ...]:
+    """Give every ideal execution that keeps each flow's order, where order matters (COE).
+
+    Raises:
+        ModelError: there are more than ``MOST_ORDERS``.
+
+    """
+    ordered = {v.name for v in chain.vertices if any(o.ordered for o in v.nf.objects)}
+
+    def orders(name: str, packets: list[Input]) -> Iterator[list[Input]]:
+        packets = sorted(packets, key=lambda packet: (packet.clock, packet.branch))
+        return _interleavings(packets) if name in ordered else iter([packets])
+
+    found: list[Ideal] = []
+    for number, ideal in enumerate(
+        _executions(chain, _entering(arrivals, clocks), drawn or {}, orders)
+    ):
+        if number > MOST_ORDERS:
+            raise ModelError(f"more than {MOST_ORDERS} ideal executions; use fewer packets")
+        if ideal not in found:
+            found.append(ideal)
+    return tuple(found)
+
+
+def _entering(arrivals: Iterable[Arrive], clocks: Iterable[int] | None) -> list[Input]:
+    if clocks is None:
+        clocks = (clock_of(0, count) for count in itertools.count(1))
+    return [Input(clock, (), a.flow, a.headers) for a, clock in zip(arrivals, clocks, strict=False)]
+
+
+def _interleavings(packets: list[Input]) -> Iterator[list[Input]]:
+    """Give every order that keeps that of each flow."""
+    if not packets:
+        yield []
+    for flow in dict.fromkeys(packet.flow for packet in packets):
+        first = next(packet for packet in packets if packet.flow == flow)
+        for rest in _interleavings([packet for packet in packets if packet is not first]):
+            yield [first, *rest]
+
+
+Orders = Callable[[str, list[Input]], Iterable[list[Input]]]
+"""Gives the orders in which a vertex may take its packets."""
+
+
+def _executions(
+    chain: Chain, entering: list[Input], drawn: Mapping[UpdateId, Any], orders: Orders
+) -> Iterator[Ideal]:
+    """Run the vertices one after the other, each in every order that it may take."""
+    graph = check(chain)
+    functions = {vertex.name: vertex.nf for vertex in chain.vertices}
+    names = list(nx.lexicographical_topological_sort(graph))
+    before: dict[str, list[Input]] = {name: [] for name in graph}
+    for packet in entering:
+        _fan_out(packet, (packet.headers,), [n for n in graph if not graph.pred[n]], before)
+
+    def run(at: int, before: dict[str, list[Input]], ideal: Ideal) -> Iterator[Ideal]:
+        if at == len(names):
+            yield ideal
+            return
+        name = names[at]
+        for packets in orders(name, before[name]):
+            later = {below: list(before[below]) for below in names[at + 1 :]}
+            then = Ideal(dict(ideal.values), dict(ideal.outputs), ideal.alerts, dict(ideal.leaves))
+            alerts = list(then.alerts)
+            for packet in packets:
+                outcome = _process(functions[name], name, packet, then.values, drawn)
+                alerts += [Alert(name, packet.clock, alert) for alert in outcome.alerts]
+                below = list(graph.succ[name])
+                if below:
+                    _fan_out(packet, outcome.outputs, below, later)
+                else:
+                    _leave(name, packet, outcome.outputs, then)
+            yield from run(at + 1, later, attrs.evolve(then, alerts=tuple(alerts)))
+
+    return run(0, before, Ideal({}, {}, (), {}))
+
+
 def _process(
-    nf: NetworkFunction, vertex: str, packet: Input, values: dict[ObjectKey, Any]
+    nf: NetworkFunction,
+    vertex: str,
+    packet: Input,
+    values: dict[ObjectKey, Any],
+    drawn: Mapping[UpdateId, Any],
 ) -> Outcome:
     """Run a vertex' code to its end, every access served at once."""
     code = nf.process(packet.headers, packet.flow, packet.clock)
-    answer = None
+    answer, counts = None, dict.fromkeys((o.name for o in nf.objects), 0)
     while True:
         try:
             access = code.send(answer)
@@ -96,8 +180,10 @@ def _process(
             return outcome
         declared = nf.declared(access.object)
         key = ObjectKey(vertex, declared.name, packet.flow if declared.per_flow else access.key)
+        update = UpdateId(packet.clock, packet.branch, key, counts[declared.name])
+        counts[declared.name] += 1
         before = values.get(key, declared.initial)
-        after, result = access.operation.apply(before)
+        after, result = drawn_now(access.operation, drawn.get(update)).apply(before)
         if not access.operation.reads_only:
             values[key] = after
         answer = result if declared.per_flow or access.blocking else None
@@ -132,7 +218,8 @@ def _fan_out(
         before[name].append(Input(packet.clock, branch, packet.flow, headers))
 
 
-def _leave(packet: Input, outputs: tuple[Any, ...], ideal: Ideal) -> None:
+def _leave(vertex: str, packet: Input, outputs: tuple[Any, ...], ideal: Ideal) -> None:
     for index, headers in enumerate(outputs):
         branch = packet.branch if len(outputs) == 1 else (*packet.branch, index)
         ideal.outputs[packet.clock, branch] = Output(packet.clock, branch, packet.flow, headers)
+        ideal.leaves[packet.clock, branch] = vertex

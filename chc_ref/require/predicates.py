@@ -1,82 +1,275 @@
-"""Requirements as predicates over a composed state, for checkers (COE, R1..R6, LIVE).
+"""Requirements as predicates over the composed state and its history (COE, R1..R6, LIVE).
 
-An invariant is asked of every state, a witness of every state until one shows it, and
-``at_rest`` of states in which nothing can happen any more but further crashes. Each names
-the components that it reads, so that a checker may remember its answers.
+Each says what it reads, so that a checker may remember its answers, and when it is asked: in
+every state, or at rest, when nothing can happen any more but further crashes. At rest the
+ideal chain is compared in full; a difference is named by the requirement that it breaks first.
+``REQUIREMENTS`` is the list, with what each one means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import attrs
 
 from chc_ref.core.chain import Chain
-from chc_ref.core.messages import Arrive
-from chc_ref.core.node import NodeState
-from chc_ref.core.values import Address, vertex_of
-from chc_ref.require.coe import Difference, outputs, settled
-from chc_ref.require.ideal import Ideal, run_ideal
+from chc_ref.core.memory import Memory
+from chc_ref.core.node import EntryState, NodeState
+from chc_ref.core.root import RootState
+from chc_ref.core.store import StoreState
+from chc_ref.core.values import Address, ObjectKey, count_of, vertex_of
+from chc_ref.require.coe import Difference, left_out_of_order, left_twice, outputs, settled, values
+from chc_ref.require.ideal import Ideal, run_ideals
 
 View = dict[Address, Any]
 """Component states by address."""
 
+REQUIREMENTS = {
+    "COE": "Chain output equivalence: what leaves, and the state at rest, is that of some ideal "
+    "execution: one instance a vertex, no failures, packets in clock order, or, where operations "
+    "do not commute, in any order that keeps each flow's.",
+    "R1": "State availability: at rest no object is missing that the ideal chain has.",
+    "R2": "Safe transfer: what a flow does to its objects, and what it sends, is in the order of "
+    "its clocks, and of a flow that moved nothing is lost.",
+    "R3": "One global order: at rest each shared object has the value of some single order of "
+    "all updates.",
+    "R4": "Chain-wide order: every packet has a clock of its own, and clocks are in the order of "
+    "arrival at their root.",
+    "R5": "No duplicates: no output leaves twice, no update of a flow's object is made twice, no "
+    "alert is raised twice.",
+    "R6": "Safe recovery: after failures, and at rest, every object has the value that it would "
+    "have without them.",
+    "LIVE": "At rest nothing waits: the log is empty, and every move, clone and recovery has "
+    "ended.",
+}
+
 
 @attrs.frozen
-class Local:
-    """A predicate on the state of one component; None when it holds, else what is wrong."""
+class Predicate:
+    """What must hold in every state; None when it holds, else what is wrong."""
 
     name: str
-    at: Address
-    holds: Callable[[Any], Difference | None]
+    reads: tuple[Address, ...]
+    holds: Callable[..., Difference | None]
+    """Takes the states of the components that it reads."""
 
 
 @attrs.frozen
+class Loss:
+    """What failures may take away (ROOT-2 with the log at the root, REC-2)."""
+
+    outputs: int
+    clocks: frozenset[int]
+    """Packets that died with a root and its log before anything came of them."""
+
+
 class Requirements:
-    """What is required of every run of one model."""
+    """What is required of every run of one chain. Remembers the ideal executions it has run."""
 
-    ideal: Ideal
-    lasts: frozenset[str]
-    """Vertices with nothing but the sink behind them."""
+    def __init__(self, chain: Chain) -> None:
+        self.chain = chain
+        self.roots, self.stores = chain.root_addresses, chain.stores
+        self.lasts = frozenset(v.name for v in chain.vertices) - {above for above, _ in chain.edges}
+        self.per_flow = {
+            (v.name, o.name) for v in chain.vertices for o in v.nf.objects if o.per_flow
+        }
+        self.draws = any(o.drawn for v in chain.vertices for o in v.nf.objects)
+        self._ideals: dict[Any, tuple[Ideal, ...]] = {}
 
-    @classmethod
-    def of(cls, chain: Chain, arrivals: tuple[Arrive, ...]) -> Requirements:
-        """Give the requirements of a chain on one input."""
-        lasts = frozenset(v.name for v in chain.vertices) - {above for above, _ in chain.edges}
-        return cls(run_ideal(chain, arrivals), lasts)
+    # ------------------------------------------------------------------ in every state
 
-    def invariants(self) -> tuple[Local, ...]:
+    def invariants(self) -> tuple[Predicate, ...]:
         """Give what must hold in every state."""
-        return (Local("COE outputs", "sink", lambda sink: outputs(self.ideal, sink.outputs)),)
-
-    def at_rest(self, view: View) -> Difference | None:
-        """Compare with the ideal chain, and look for what was left undone (COE, LIVE)."""
-        crashed = view["world"].crashed
-        losses = sum(vertex_of(address) in self.lasts for address in crashed)
-        store, sink, entry = view["store"], view["sink"], view["root"]
-        values = dict(store.values.items())
-        return settled(self.ideal, values, sink.outputs, sink.alerts, losses) or _undone(
-            view, entry.root.log
+        stores = self.stores if self.draws else ()
+        return (
+            Predicate("R5", ("sink",), lambda sink: left_twice(sink.outputs)),
+            Predicate("R2", ("sink",), lambda sink: left_out_of_order(sink.outputs)),
+            *(Predicate("R5", (s,), lambda store: made_twice(store.memory)) for s in self.stores),
+            *(Predicate("R2", (s,), lambda store: out_of_order(store.memory)) for s in self.stores),
+            *(Predicate("R4", (r,), lambda entry: disordered(entry.root)) for r in self.roots),
+            Predicate("COE", (*self.roots, "sink", *stores), self._outputs),
         )
 
+    def _outputs(self, *states: Any) -> Difference | None:
+        entries, sink, stores = _sorted_out(states)
+        wrong: Difference | None = None
+        if any(entry.root.lost for entry in entries):
+            return None  # which packets died with a root and its log is known at rest only
+        for ideal in self.ideals(entries, stores):
+            wrong = outputs(ideal, sink.outputs)
+            if wrong is None:
+                return None
+        return wrong
 
-def _undone(view: View, log: Any) -> Difference | None:
-    """LIVE: at rest nothing waits any more."""
-    for clock in sorted(clock for clock, _ in log.items()):
-        return Difference("LIVE", f"clock {clock}", "deleted from the log", "still logged")
-    for address, state in sorted(view.items()):
-        if isinstance(state, NodeState):
-            busy = state.instance.blocked or state.queue.held or state.queue.recovering
-            if busy or state.instance.work is not None or state.instance.lane:
-                return Difference("LIVE", address, "nothing waits", "packets wait for ever")
-    if view["store"].waiting or view["manager"].under_way or view["manager"].wishes:
-        return Difference("LIVE", "moves", "every move ends", "one is under way for ever")
+    def ideals(
+        self,
+        entries: Iterable[EntryState],
+        stores: Iterable[StoreState],
+        lost: frozenset[int] = frozenset(),
+    ) -> tuple[Ideal, ...]:
+        """Give the ideal executions of what has entered, but for what was lost with a root."""
+        entered = [item for entry in entries for _, item in sorted(entry.root.entered.items())]
+        entered = sorted((item for item in entered if item[0] not in lost), key=lambda i: i[0])
+        drawn = {u: r.result for s in stores for u, r in s.memory.records.items()}
+        if not self.draws:
+            drawn = {}
+        key = (tuple(entered), tuple(sorted(drawn.items(), key=repr)))
+        if key not in self._ideals:
+            arrivals = [arrival for _, arrival in entered]
+            clocks = [clock for clock, _ in entered]
+            self._ideals[key] = run_ideals(self.chain, arrivals, clocks, drawn)
+        return self._ideals[key]
+
+    # ------------------------------------------------------------------ at rest
+
+    def at_rest(self, view: View) -> Difference | None:
+        """Compare everything with the ideal chain, and look for what was left undone."""
+        loss = self.loss(view)
+        entries = [view[root] for root in self.roots]
+        stores = [view[store] for store in self.stores]
+        first: Difference | None = None
+        for ideal in self.ideals(entries, stores, loss.clocks):
+            wrong = self.compare(view, ideal, loss)
+            if wrong is None:
+                first = None
+                break
+            first = first or wrong
+        return first or self._not_let_in(view) or undone(view)
+
+    def _not_let_in(self, view: View) -> Difference | None:
+        """LIVE: all input is let in or dropped (ROOT-4); a root that fails may take some."""
+        if any(root in view["world"].crashed for root in self.roots):
+            return None
+        arrived = view["world"].arrived
+        states = [view[root].root for root in self.roots]
+        entered = sum(len(state.entered) + state.dropped for state in states)
+        if entered == arrived:
+            return None
+        return Difference("LIVE", "input", f"{arrived} packets let in or dropped", f"{entered}")
+
+    def compare(self, view: View, ideal: Ideal, loss: Loss) -> Difference | None:
+        """Compare with one ideal execution: state, outputs, alerts."""
+        sink = view["sink"]
+        physical = {k: v for s in self.stores for k, v in view[s].memory.values.items()}
+        wrong = values(ideal.values, physical)
+        if wrong is not None and wrong.requirement == "COE":
+            keys = ideal.values.keys() | physical.keys()
+            key = next(key for key in keys if wrong.where == f"object {key}")
+            return attrs.evolve(wrong, requirement=self._breaks(view, key))
+        return wrong or settled(ideal, physical, sink.outputs, sink.alerts, loss.outputs)
+
+    def _breaks(self, view: View, key: ObjectKey) -> str:
+        """Name the requirement that a wrong value breaks."""
+        if view["world"].crashed:
+            return "R6"
+        if (key.vertex, key.name) not in self.per_flow:
+            return "R3"
+        return "R2" if (key.vertex, key.key) in view["manager"].moves else "COE"
+
+    def loss(self, view: View) -> Loss:
+        """Tell what the failures so far may have taken away."""
+        crashed = view["world"].crashed
+        most = sum(vertex_of(address) in self.lasts for address in crashed)
+        clocks: set[int] = set()
+        if self.chain.log == "root":
+            traces = _traces(view, self.stores)
+            for root in self.roots:
+                state: RootState = view[root].root
+                old = (clock for _, (clock, _) in state.entered.items())
+                clocks |= {c for c in old if count_of(c) <= state.lost and c not in traces}
+        return Loss(most, frozenset(clocks))
+
+
+# ---------------------------------------------------------------------- predicates by name
+
+
+def made_twice(memory: Memory) -> Difference | None:
+    """R5: no update of a flow's object is made twice."""
+    for key, versions in memory.versions.items():
+        updates = [update for update, _ in versions]
+        if len(set(updates)) < len(updates):
+            return Difference("R5", f"object {key}", "each update once", "one was made twice")
     return None
+
+
+def out_of_order(memory: Memory) -> Difference | None:
+    """R2: a flow's objects are updated in the order of its clocks."""
+    for key, versions in memory.versions.items():
+        for (one, _), (next_one, _) in itertools.pairwise(versions):
+            if next_one.clock < one.clock:
+                order = f"clock {next_one.clock} behind {one.clock}"
+                return Difference("R2", f"object {key}", "in the order of clocks", order)
+    return None
+
+
+def disordered(root: RootState) -> Difference | None:
+    """R4: clocks are unique, and in the order of arrival."""
+    entered = [clock for _, (clock, _) in sorted(root.entered.items())]
+    for one, next_one in itertools.pairwise(entered):
+        if next_one <= one:
+            order = f"{next_one} was given after {one}"
+            return Difference("R4", f"clock {next_one}", "above all clocks before it", order)
+    return None
+
+
+def undone(view: View) -> Difference | None:
+    """LIVE: at rest nothing waits any more."""
+    for address, state in sorted(view.items()):
+        for where, ideal, physical in _waits(address, state):
+            return Difference("LIVE", where, ideal, physical)
+    return None
+
+
+def _waits(address: Address, state: Any) -> Iterator[tuple[str, str, str]]:
+    if isinstance(state, EntryState):
+        for clock, _ in sorted(state.root.log.items()):
+            yield f"clock {clock}", "deleted from the log", "still logged"
+        if state.root.waiting or not state.up or state.asked or state.root.unwritten:
+            yield address, "all input is let in", "it waits for ever"
+    elif isinstance(state, NodeState):
+        node, queue = state.instance, state.queue
+        waiting = (node.blocked, node.lane, node.deletes, node.client.outbox, queue.held)
+        busy = any(waiting) or queue.recovering or state.stopping
+        if busy or node.work is not None:
+            yield address, "nothing waits", "packets wait for ever"
+    elif isinstance(state, StoreState):
+        if state.memory.waiting or state.memory.log:
+            yield address, "every request is served", "one waits for ever"
+        if not state.up or state.asked:
+            yield address, "every recovery ends", "it waits for ever"
+    elif hasattr(state, "under_way"):
+        cloned = any(len(hosts) > 1 for _, hosts in state.hosts.items())
+        if state.under_way or (state.wishes and not cloned):  # those wait for the operator
+            yield "moves", "every move ends", "one is under way for ever"
+        clones = (state.joining, state.keeps, state.leaving, state.silencing, state.begins)
+        if state.recovering or state.awaited or any(clones):
+            yield "recoveries", "every one ends", "one is under way for ever"
+
+
+def _traces(view: View, stores: tuple[Address, ...]) -> frozenset[int]:
+    """Give the clocks of which anything has come: an access on record, or an output."""
+    records = {u.clock for s in stores for u, _ in view[s].memory.records.items()}
+    return frozenset(records | {output.clock for output in view["sink"].outputs})
+
+
+def _sorted_out(states: tuple[Any, ...]) -> tuple[list[EntryState], Any, list[StoreState]]:
+    entries = [state for state in states if isinstance(state, EntryState)]
+    stores = [state for state in states if isinstance(state, StoreState)]
+    return entries, states[len(entries)], stores
 
 
 def _nodes(test: Callable[[NodeState], bool]) -> Callable[[Any], bool]:
     return lambda state: isinstance(state, NodeState) and test(state)
+
+
+def _entries(test: Callable[[EntryState], bool]) -> Callable[[Any], bool]:
+    return lambda state: isinstance(state, EntryState) and test(state)
+
+
+def _stores(test: Callable[[StoreState], bool]) -> Callable[[Any], bool]:
+    return lambda state: isinstance(state, StoreState) and test(state)
 
 
 WITNESSES: dict[str, Callable[[Any], bool]] = {
@@ -96,7 +289,30 @@ WITNESSES: dict[str, Callable[[Any], bool]] = {
         )
     ),
     "replayed_late": _nodes(lambda node: bool(node.queue.late)),
-    "unflushed": _nodes(lambda node: bool(node.instance.unflushed)),
+    "unflushed": _nodes(lambda node: bool(node.instance.client.unflushed)),
     "passed_through": _nodes(lambda node: bool(node.instance.lane)),
+    "cloned": lambda state: any(len(h) > 1 for _, h in getattr(state, "hosts", {}).items()),
+    "kept_clone": lambda state: any(
+        hosts != (instance,) and len(hosts) == 1
+        for instance, hosts in getattr(state, "hosts", {}).items()
+    ),
+    "stopping": _nodes(lambda node: node.stopping),
+    "copied": _nodes(lambda node: bool(node.instance.client.copies)),
+    "unconfirmed": _nodes(lambda node: bool(node.instance.client.outbox)),
+    "root_down": _entries(lambda entry: not entry.up),
+    "root_recovered": _entries(lambda entry: entry.up and entry.splitter.start > 0),
+    "input_waited": _entries(lambda entry: not entry.up and bool(entry.root.waiting)),
+    "log_taken_over": _entries(
+        lambda entry: (
+            entry.up and entry.splitter.start > 0 and entry.root.written == 0 < len(entry.root.log)
+        )
+    ),
+    "store_down": _stores(lambda store: not store.up),
+    "store_recovered": _stores(lambda store: store.session > 0 and not store.asked),
+    "checkpointed": _stores(lambda store: bool(store.checkpoint.records)),
+    "re_executed": _stores(
+        lambda store: any(len(recalled.issued) > 0 for _, recalled in store.recalled.items())
+    ),
+    "drawn": _stores(lambda store: store.drawn != 0 and bool(store.memory.records)),
 }
 """Situations by name, as tests of one component's state; docs/models.md tells what they mean."""

@@ -28,13 +28,13 @@ class Witness:
 
     def __call__(self, address: Address, state: Any, event: Any) -> None:
         """Observe one local step of a simulation."""
-        if address != "store" or not isinstance(event, Received):
+        if not address.startswith("store") or not isinstance(event, Received):
             return
         request = event.message
         if not isinstance(request, Apply):
             return
         update = request.id
-        if update in state.records:
+        if update in state.memory.records:
             self.duplicates += 1
         elif (update.object.vertex, update.object.name) in self.ordered and not request.emulate:
             place = (update.object.vertex, update.clock, update.branch)

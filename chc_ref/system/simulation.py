@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from chc_ref.core.messages import Received
 from chc_ref.core.values import Address
+from chc_ref.system.network import Content, keep, message_at, put, remove
 
 if TYPE_CHECKING:
     from chc_ref.system.composition import System
@@ -35,13 +36,22 @@ class Simulation:
         """Give a component's present state."""
         return self.components[self.system.index[address]]
 
-    def deliver(self, at: int) -> None:
-        """Let the receiver of channel ``at`` take its oldest message."""
+    def deliver(self, at: int, place: int = 0, stays: bool = False) -> None:
+        """Let the receiver of channel ``at`` take its oldest message, or the one at ``place``."""
         source, to = self.system.channels[at]
-        message = self.channels[at].popleft()
-        if not self.channels[at]:
-            self.busy.discard(at)
+        if self.system.faulty[at]:
+            content = tuple(self.channels[at])
+            message = message_at(content, place)
+            self._set(at, keep(content, place) if stays else remove(content, place))
+        else:
+            message = self.channels[at].popleft()
+            if not self.channels[at]:
+                self.busy.discard(at)
         self._local(self.system.index[to], Received(source, message))
+
+    def drop(self, at: int, place: int) -> None:
+        """Lose one message of channel ``at``."""
+        self._set(at, remove(tuple(self.channels[at]), place))
 
     def lose(self, at: int) -> None:
         """Empty channel ``at``."""
@@ -64,5 +74,16 @@ class Simulation:
         self.components[at], sends = self.system.local(at, self.components[at], event)
         for send in sends:
             channel = self.system.channel(name, send.to)
+            if self.system.faulty[channel]:
+                sent = self.system.network.sent(name, send.to, send.message)
+                self._set(channel, put(tuple(self.channels[channel]), sent))
+                continue
             self.channels[channel].append(send.message)
             self.busy.add(channel)
+
+    def _set(self, at: int, content: Content) -> None:
+        self.channels[at] = deque(content)
+        if content:
+            self.busy.add(at)
+        else:
+            self.busy.discard(at)

@@ -1,8 +1,9 @@
 """World: the environment of a chain, as one more machine.
 
-It holds what may still happen from outside: packets to arrive, moves the operator will ask
-for, instances that may crash. Each is offered as an event, so a driver explores when it
-happens; what must happen in some order (the packets) is offered in that order.
+It holds what may still happen from outside: packets to arrive, what the operator will ask
+for, components that may crash, checkpoints, and values to be drawn. Each is offered as an
+event, so a driver explores when it happens; what must happen in some order (the packets) is
+offered in that order.
 """
 
 from __future__ import annotations
@@ -11,8 +12,20 @@ from typing import Any
 
 import attrs
 
-from chc_ref.core.messages import Arrive, Crashed, Failed, MoveRequested
+from chc_ref.core.messages import (
+    Arrive,
+    CheckpointTimer,
+    CloneRequested,
+    Crashed,
+    Drawn,
+    Failed,
+    KeepRequested,
+    MoveRequested,
+)
 from chc_ref.core.values import Address, evolve
+
+Wish = MoveRequested | CloneRequested | KeepRequested
+"""What an operator may ask for."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -32,16 +45,31 @@ class Arrival:
 
 @attrs.frozen(cache_hash=True)
 class Operate:
-    """Event: the operator asks for a move."""
+    """Event: the operator asks for something."""
 
-    wish: MoveRequested
+    wish: Wish
 
 
 @attrs.frozen(cache_hash=True)
 class Crash:
-    """Event: an instance fails, and its failure is detected at once (REC-0)."""
+    """Event: a component fails, and its failure is detected at once (REC-0)."""
 
     address: Address
+
+
+@attrs.frozen(cache_hash=True)
+class Checkpoint:
+    """Event: a store writes a checkpoint (REC-5)."""
+
+    store: Address
+
+
+@attrs.frozen(cache_hash=True)
+class Chance:
+    """Event: what the next non-deterministic operation draws is another value now (STORE-9)."""
+
+    store: Address
+    value: Any
 
 
 @attrs.frozen(cache_hash=True)
@@ -51,6 +79,8 @@ class WorldState:
     arrived: int = 0
     operated: int = 0
     crashed: tuple[Address, ...] = ()
+    checkpointed: int = 0
+    drawn: int = 0
 
 
 @attrs.frozen
@@ -58,11 +88,17 @@ class World:
     """Environment machine of one model or schedule."""
 
     arrivals: tuple[Arrive, ...] = ()
-    wishes: tuple[MoveRequested, ...] = ()
-    """Moves, asked for in this order."""
+    wishes: tuple[Wish, ...] = ()
+    """Asked for in this order."""
     fragile: tuple[Address, ...] = ()
-    """Instances that may crash."""
+    """Components that may crash."""
     most_crashes: int = 0
+    checkpoints: tuple[Address, ...] = ()
+    """Stores that write a checkpoint, in this order."""
+    draws: tuple[tuple[Address, Any], ...] = ()
+    """(store, value that it draws from now on), in this order."""
+    roots: tuple[Address, ...] = ()
+    """Root that each packet arrives at; none: all at ``root`` (SPLIT-4)."""
     initial: WorldState = WorldState()
 
     def offers(self, state: WorldState) -> list[Any]:
@@ -74,6 +110,10 @@ class World:
             events.append(Operate(self.wishes[state.operated]))
         if len(state.crashed) < self.most_crashes:
             events += [Crash(address) for address in self.fragile]
+        if state.checkpointed < len(self.checkpoints):
+            events.append(Checkpoint(self.checkpoints[state.checkpointed]))
+        if state.drawn < len(self.draws):
+            events.append(Chance(*self.draws[state.drawn]))
         return events
 
     def step(self, state: WorldState, event: Any) -> tuple[WorldState, list[Direct]]:
@@ -81,7 +121,8 @@ class World:
         match event:
             case Arrival(packet):
                 arrived = evolve(state, arrived=state.arrived + 1)
-                return arrived, [Direct("root", packet)]
+                root = self.roots[state.arrived] if self.roots else "root"
+                return arrived, [Direct(root, packet)]
             case Operate(wish):
                 operated = evolve(state, operated=state.operated + 1)
                 return operated, [Direct("manager", wish)]
@@ -89,8 +130,13 @@ class World:
                 crashed = tuple(sorted((*state.crashed, address)))
                 effects = [Direct(address, Crashed()), Direct("manager", Failed(address))]
                 return evolve(state, crashed=crashed), effects
+            case Checkpoint(store):
+                checkpointed = evolve(state, checkpointed=state.checkpointed + 1)
+                return checkpointed, [Direct(store, CheckpointTimer())]
+            case Chance(store, value):
+                return evolve(state, drawn=state.drawn + 1), [Direct(store, Drawn(value))]
         raise KeyError(f"world: unexpected {event!r}")
 
     def finished(self, state: WorldState) -> bool:
-        """Tell whether all packets have arrived and all moves were asked for."""
+        """Tell whether all packets have arrived and everything was asked for."""
         return state.arrived == len(self.arrivals) and state.operated == len(self.wishes)

@@ -10,7 +10,8 @@ from typing import Any
 
 import attrs
 
-from chc_ref.core.rules import AMENDED, Rules
+from chc_ref.core.messages import Stamp
+from chc_ref.core.rules import AMENDED, Logs, Rules
 
 
 @attrs.frozen
@@ -31,7 +32,36 @@ def _ablation(name: str, about: str, clauses: tuple[str, ...], **changes: Any) -
     return Variant(attrs.evolve(AMENDED, name=name, **changes), about, clauses)
 
 
+def _by_clock(stamps: tuple[Stamp, ...], logs: Logs) -> Stamp:
+    """REC-6 as written: drop every TS that lacks the latest clock of some log."""
+    left = {stamp: {update.clock for _, update, _ in stamp.last} for stamp in stamps}
+    for log in logs:
+        known = set().union(*left.values())
+        latest = next((update.clock for update in reversed(log) if update.clock in known), None)
+        if latest is not None:
+            left = {stamp: clocks for stamp, clocks in left.items() if latest in clocks}
+    return next(iter(left), stamps[0])
+
+
+_AS_WRITTEN: dict[str, Any] = {
+    "add_token": lambda vector, token: vector ^ token,
+    "settled": lambda vector, signals: vector ^ signals == 0,
+    "leaves": lambda first: True,
+    "held_back": lambda after, passed: after > max(passed, default=0),
+    "late_in_replay": lambda after: False,
+    "freed_first": lambda after: 0,
+    "commits_first": lambda pending: False,
+    "rebuilds_from_logs": lambda records: False,
+    "reveals": lambda reads_only: reads_only,
+    "most_recent": _by_clock,
+}
+
 _VARIANTS = (
+    Variant(
+        attrs.evolve(AMENDED, name="paper", **_AS_WRITTEN),
+        "Every rule that can be varied as the paper has it; docs/findings.md tells the rest.",
+        ("DEL-1", "DEL-3", "REC-2", "REC-4", "REC-5", "REC-6", "MOVE-6", "CACHE-3", "CACHE-4"),
+    ),
     Variant(AMENDED, "The protocol with the amendments of docs/findings.md.", ()),
     _ablation(
         "no_update_suppression",
@@ -98,6 +128,42 @@ _VARIANTS = (
         "An output leaves whenever its delete is confirmed, the second time too.",
         ("REC-2",),
         leaves=lambda first: True,
+    ),
+    _ablation(
+        "forwards_before_logged",
+        "A packet leaves the root, and a delete is answered, before the store has the log.",
+        ("ROOT-2", "REC-7"),
+        logs_first=lambda write: False,
+    ),
+    _ablation(
+        "outputs_before_commits",
+        "What was computed from a copy leaves before the store knows what was read.",
+        ("CACHE-3", "CACHE-4"),
+        commits_first=lambda pending: False,
+    ),
+    _ablation(
+        "per_flow_from_caches",
+        "A store's failover takes per-flow objects from the instances' caches alone.",
+        ("REC-4",),
+        rebuilds_from_logs=lambda records: False,
+    ),
+    _ablation(
+        "updates_reveal_nothing",
+        "The result of an update is no read: it does not fix the order of what came before.",
+        ("REC-5",),
+        reveals=lambda reads_only: reads_only,
+    ),
+    _ablation(
+        "recent_by_clock",
+        "The most recent read is found by the clocks in each TS.",
+        ("REC-6",),
+        most_recent=_by_clock,
+    ),
+    _ablation(
+        "continues_at_persisted",
+        "A root's failover continues right above the persisted clock.",
+        ("ROOT-5",),
+        next_count=lambda persisted, every: persisted + 1,
     ),
 )
 
