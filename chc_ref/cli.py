@@ -203,8 +203,7 @@ def replay(
     from chc_ref.nfs.load_balancer import Pool
     from chc_ref.replay import report
     from chc_ref.replay.capture import load
-    from chc_ref.replay.run import default_chain
-    from chc_ref.replay.run import replay as run
+    from chc_ref.replay.run import default_chain, replay as run
     from chc_ref.variants.shipped import SHIPPED
 
     if variant not in SHIPPED:

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import attrs
 
-from chc_ref.check import model as models
-from chc_ref.check import tlc
+from chc_ref.check import model as models, tlc
 from chc_ref.check.explore import Explorer, Limits
 from chc_ref.core.rules import Rules
 from chc_ref.errors import UsageError

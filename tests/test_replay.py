@@ -19,8 +19,7 @@ from chc_ref.nfs.trojan import Evidence, Step, prove
 from chc_ref.replay.capture import load
 from chc_ref.replay.report import vertices
 from chc_ref.replay.run import Replayed, default_chain, replay
-from chc_ref.replay.schedule import CrashAt, MoveAt, Schedule, draw
-from chc_ref.replay.schedule import load as load_schedule
+from chc_ref.replay.schedule import CrashAt, MoveAt, Schedule, draw, load as load_schedule
 from chc_ref.require.ideal import OrderError, run_ideal
 from chc_ref.variants.shipped import SHIPPED
 

@@ -32,7 +32,7 @@ from chc_ref.core.messages import (
     Since,
     Start,
 )
-from chc_ref.core.queue import Queue, QueueState
+from chc_ref.core.queue import Item, Queue, QueueState
 from chc_ref.core.splitter import Downstream, Splitter, SplitterState
 from chc_ref.core.values import Map, spread
 
@@ -272,3 +272,28 @@ def test_a_second_failure_repeats_the_replays_under_way() -> None:
     assert "v.0" in state.recovering
     state, _ = manager.step(state, Received("v.0", Recovered(4)))
     assert "v.0" not in state.recovering
+
+
+def test_a_second_replay_does_not_overtake_what_is_held() -> None:
+    """MOVE-6, REC-1: whoever has recovered takes a replayed packet in its flow's order.
+
+    Another failure begins the replay again. Its copy of a packet must not come in for the one
+    that is held, and then wait for the end of the replay, behind the flow's next packet.
+    """
+    queue = Queue("v.0", ("u.0", "u.1"))
+    state, _ = queue.on_item(
+        QueueState(recovering=True, born=1), ("u.0", ReplayEnd("v.0", 2, (1,)))
+    )
+    state, _ = queue.on_item(state, ("u.1", ReplayEnd("v.0", 2, (1,))))
+    assert not state.recovering
+    third, fourth = (Packet(clock, "A", (), after=1) for clock in (3, 4))
+    again = Packet(3, "A", (), after=1, target="v.0", session=3)
+    taken: list[Item] = []
+    for item in (("u.0", third), ("u.0", fourth), ("u.0", again), ("u.1", Passed("A", 1))):
+        state, items = queue.on_item(state, item)
+        taken += items
+    for source in ("u.0", "u.1"):
+        state, items = queue.on_item(state, (source, ReplayEnd("v.0", 3, (3,))))
+        taken += items
+    clocks = [message.clock for _, message in taken if isinstance(message, Packet)]
+    assert clocks == [3, 4]

@@ -17,8 +17,7 @@ from typing import Any, ClassVar
 
 import attrs
 import pytest
-from hypothesis import HealthCheck, event, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, event, settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -38,11 +37,14 @@ from chc_ref.core.messages import (
     Failed,
     KeepRequested,
     MoveRequested,
+    PollTimer,
+    ScaleRequested,
 )
 from chc_ref.core.node import NodeState
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import vertex_of
 from chc_ref.net.wire import MESSAGES
+from chc_ref.nfs.logic import scale
 from chc_ref.nfs.tiny import COUNTER, DRAW, HOT, LATCH, LIMIT, MARKER, PASS, POOL, RECORDER
 from chc_ref.require.predicates import Requirements
 from chc_ref.system.composition import System
@@ -103,6 +105,14 @@ CHAINS = {
         write_ahead=True,
         log="store",
     ),
+    "scaled": Chain(
+        (
+            Vertex("count", COUNTER, 2, standby=1, logic=scale(0, 1)),
+            Vertex("record", RECORDER, 2, standby=1, eager_flush=False),
+        ),
+        (("count", "record"),),
+        log="store",
+    ),
     "draws": Chain((Vertex("draw", DRAW, 2), Vertex("count", COUNTER, 2)), (("draw", "count"),)),
     "alerts": Chain(
         (Vertex("latch", LATCH, 2, clones=True), Vertex("count", COUNTER, 2)),
@@ -110,9 +120,12 @@ CHAINS = {
     ),
 }
 FLOWS = ("A", "B", "D")
+KINDS = ("move", "clone", "scale", "nf", "root", "store")
 MOST_PACKETS, MOST_MOVES, MOST_CRASHES = 6, 4, 3
 
-NO_CHANNEL = frozenset({"Arrive", "Failed", "MoveRequested", "CloneRequested", "KeepRequested"})
+NO_CHANNEL = frozenset(
+    {"Arrive", "Failed", "MoveRequested", "CloneRequested", "KeepRequested", "ScaleRequested"}
+)
 """Messages that the driver itself brings."""
 
 RARE = frozenset({"Drain", "Drained", "Over", "Speak", "Ask"})
@@ -131,7 +144,7 @@ class ComposedCore(RuleBasedStateMachine):
     def start(self, data: st.DataObject) -> None:
         """Choose a chain, and what may happen to it: not all at once, or deep states are rare."""
         self.chain = CHAINS[data.draw(st.sampled_from(self.chains))]
-        self.kinds = data.draw(st.sets(st.sampled_from(("move", "clone", "nf", "root", "store"))))
+        self.kinds = data.draw(st.sets(st.sampled_from(KINDS)))
         self.physical = compile_chain(self.chain, self.rules_of_protocol)
         self.system = System(self.physical, World())
         self.requirements = Requirements(self.chain)
@@ -196,6 +209,20 @@ class ComposedCore(RuleBasedStateMachine):
         to = data.draw(st.sampled_from(self.instances))
         self.moves += 1
         self.run.happen(self.system.index["manager"], MoveRequested(vertex_of(to), flow, to))
+
+    @precondition(lambda self: self.moves < MOST_MOVES and "scale" in self.kinds)
+    @rule(data=st.data())
+    def scale(self, data: st.DataObject) -> None:
+        """Ask for another split of a vertex, or for its statistics."""
+        vertex = data.draw(st.sampled_from(self.chain.vertices))
+        manager = self.system.index["manager"]
+        if vertex.logic is not None and data.draw(st.booleans()):
+            self.run.happen(manager, PollTimer(vertex.name))
+            return
+        instances = self.physical.instances[vertex.name]
+        to = data.draw(st.lists(st.sampled_from(instances), min_size=1, unique=True))
+        self.moves += 1
+        self.run.happen(manager, ScaleRequested(vertex.name, tuple(sorted(to))))
 
     @precondition(lambda self: "clone" in self.kinds)
     @rule(data=st.data())
@@ -273,7 +300,8 @@ class ComposedCore(RuleBasedStateMachine):
             return
         for predicate in self.requirements.invariants():
             states = [self.run.state(name) for name in predicate.reads]
-            assert predicate.holds(*states) is None
+            difference = predicate.holds(*states)
+            assert difference is None, difference
 
     def teardown(self) -> None:
         """Let everything that can happen happen, and compare with the ideal chain."""
@@ -282,7 +310,8 @@ class ComposedCore(RuleBasedStateMachine):
         self._settle()
         view = {name: self.run.state(name) for name in self.system.names}
         view["world"] = WorldState(self.arrived, crashed=tuple(self.crashed))
-        assert self.requirements.at_rest(view) is None
+        difference = self.requirements.at_rest(view)
+        assert difference is None, difference
 
     def _up(self, address: str) -> bool:
         return self.system.is_up(self.system.index[address], self.run.state(address))
@@ -339,7 +368,14 @@ def test_the_composed_core_is_the_ideal_chain(request: pytest.FixtureRequest) ->
         fired: ClassVar[Counter[str]] = Counter()
         rules_of_protocol = _counting(AMENDED, fired)
 
-    often = {"seen_before", "settled", "waits_for_owner", "held_back", "flushes_before_release"}
+    often = {
+        "asks_for_route",
+        "seen_before",
+        "settled",
+        "waits_for_owner",
+        "held_back",
+        "flushes_before_release",
+    }
     wanted = {f"{name} = {outcome}" for name in often for outcome in (True, False)}
     # The other outcomes of these are rare here; the models of crash_last, crash_after_move and
     # copies reach them all.

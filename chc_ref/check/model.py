@@ -13,17 +13,25 @@ import attrs
 
 from chc_ref.core import messages
 from chc_ref.core.chain import Chain, Vertex, compile_chain
-from chc_ref.core.messages import Arrive, CloneRequested, KeepRequested, MoveRequested
+from chc_ref.core.messages import (
+    Arrive,
+    CloneRequested,
+    KeepRequested,
+    MoveRequested,
+    ScaleRequested,
+)
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.transport import Transport
 from chc_ref.core.values import beside, vertex_of
+from chc_ref.core.vertex import Wish
 from chc_ref.errors import UsageError
 from chc_ref.files import read_toml
+from chc_ref.nfs.logic import LOGIC
 from chc_ref.nfs.tiny import TINY
 from chc_ref.system.composition import System
 from chc_ref.system.endpoint import MakeTransport, over_network
 from chc_ref.system.network import ANY, FIFO, TRANSPORT, Channel, Network, Pattern, names, network
-from chc_ref.system.world import Wish, World
+from chc_ref.system.world import World
 from chc_ref.variants.shipped import SHIPPED
 from chc_ref.verdict import Verdict
 
@@ -47,6 +55,7 @@ KEYS: dict[str, tuple[type, bool]] = {
     "write_ahead": (bool, False),
     "checkpoints": (list, False),
     "draws": (list, False),
+    "polls": (list, False),
     "channels": (str, False),
     "doublings": (int, False),
     "losses": (int, False),
@@ -91,7 +100,7 @@ class Model:
     @property
     def bounds(self) -> str:
         """The bounds in one line."""
-        instances = sum(vertex.instances for vertex in self.chain.vertices)
+        instances = sum(vertex.instances + vertex.standby for vertex in self.chain.vertices)
         flows = len({arrival.flow for arrival in self.world.arrivals})
         parts = (
             (instances, "instance", "instances"),
@@ -144,6 +153,8 @@ def _model(name: str, data: dict[str, Any]) -> Model:
     for address in data.get("fragile", ()):
         _known(address, components, "fragile")
         _recoverable(address, chain)
+    for vertex in data.get("polls", ()):
+        _known(vertex, {v.name for v in vertices if v.logic}, "polls, for a vertex with a logic,")
     for store in data.get("checkpoints", ()):
         _known(store, set(chain.stores), "checkpoints")
     world = World(
@@ -154,6 +165,7 @@ def _model(name: str, data: dict[str, Any]) -> Model:
         tuple(data.get("checkpoints", ())),
         tuple((chain.stores[0], value) for value in data.get("draws", ())),
         tuple(chain.root_for(arrival.flow) for arrival in arrivals),
+        tuple(data.get("polls", ())),
     )
     try:
         expect = Verdict(data["expect"])
@@ -222,6 +234,8 @@ VERTEX_KEYS: dict[str, type] = {
     "store": str,
     "split": str,
     "clones": bool,
+    "standby": int,
+    "logic": str,
 }
 
 
@@ -235,7 +249,11 @@ def _vertex(entry: Any) -> Vertex:
             raise UsageError(f"vertex {entry['name']!r}: {key} is no {VERTEX_KEYS[key].__name__}")
     if entry["nf"] not in TINY:
         raise UsageError(f"unknown nf {entry['nf']!r}; known: {', '.join(sorted(TINY))}")
-    return Vertex(**{**entry, "nf": TINY[entry["nf"]]})
+    logic = entry.get("logic")
+    if logic is not None and logic not in LOGIC:
+        raise UsageError(f"unknown logic {logic!r}; known: {', '.join(sorted(LOGIC))}")
+    chosen = {"logic": LOGIC[logic]} if logic else {}
+    return Vertex(**{**entry, **chosen, "nf": TINY[entry["nf"]]})
 
 
 def _recoverable(address: str, chain: Chain) -> None:
@@ -260,10 +278,21 @@ def _wish(entry: Any, instances: set[str], components: set[str]) -> Wish:
     if isinstance(entry, dict) and entry.keys() == {"keep"}:
         _known(entry["keep"], components, "keep")
         return KeepRequested(entry["keep"])
+    if isinstance(entry, dict) and entry.keys() == {"scale"} and isinstance(entry["scale"], list):
+        return _scaling(entry["scale"], instances)
     if not isinstance(entry, dict) or entry.keys() != {"flow", "to"}:
-        raise UsageError(f"move {entry!r} needs flow and to; or clone; or keep")
+        raise UsageError(f"move {entry!r} needs flow and to; or clone; or keep; or scale")
     _known(entry["to"], instances, "moves")
     return MoveRequested(vertex_of(entry["to"]), entry["flow"], entry["to"])
+
+
+def _scaling(to: list[Any], instances: set[str]) -> ScaleRequested:
+    for instance in to:
+        _known(instance, instances, "scale")
+    vertices = {vertex_of(instance) for instance in to}
+    if len(vertices) != 1:
+        raise UsageError(f"scale = {to!r} must name instances of one vertex")
+    return ScaleRequested(vertices.pop(), tuple(to))
 
 
 def _known(address: Any, instances: set[str], key: str) -> None:

@@ -21,6 +21,7 @@ from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.splitter import Downstream, Splitter
 from chc_ref.core.store import Store
 from chc_ref.core.values import ROOT_BITS, Address, Flow, Map, beside
+from chc_ref.core.vertex import Logic, VertexManager
 from chc_ref.core.work import InstanceState
 from chc_ref.errors import UsageError
 
@@ -33,6 +34,10 @@ class Vertex:
     nf: NetworkFunction
     instances: int = 1
     """Default parallelism (CHAIN-2)."""
+    standby: int = 0
+    """Further instances, for when it is scaled out: they take no traffic before."""
+    logic: Logic | None = None
+    """What the operator makes of its statistics (CHAIN-3)."""
     eager_flush: bool = True
     """Flush after each packet, or on a timer only (CACHE-2)."""
     store: Address = "store"
@@ -131,6 +136,8 @@ def _check_vertex(vertex: Vertex, names: list[str], reserved: set[str]) -> None:
         raise UsageError(f"vertex name {name!r} is reserved or not a plain word")
     if not vertex.store.startswith("store") or not vertex.store.isidentifier():
         raise UsageError(f"vertex {name!r}: store name {vertex.store!r} must begin with 'store'")
+    if vertex.standby < 0:
+        raise UsageError(f"vertex {name!r}: {vertex.standby} instances on standby")
     if vertex.instances < 1:
         raise UsageError(f"vertex {name!r} needs at least one instance")
     scopes = [scope.name for scope in nf.scopes]
@@ -156,8 +163,10 @@ def compile_chain(chain: Chain, rules: Rules = AMENDED) -> Physical:
     vertices = {vertex.name: vertex for vertex in chain.vertices}
     roots, stores = chain.root_addresses, chain.stores
     instances = {
-        v.name: tuple(f"{v.name}.{index}" for index in range(v.instances)) for v in chain.vertices
+        v.name: tuple(f"{v.name}.{index}" for index in range(v.instances + v.standby))
+        for v in chain.vertices
     }
+    active = {v.name: instances[v.name][: v.instances] for v in chain.vertices}
     hosts = {v.name: _hosts(v, instances[v.name]) for v in chain.vertices}
     every_host = tuple(host for of in hosts.values() for host in of)
     sources = [name for name in graph if not graph.pred[name]]
@@ -174,6 +183,7 @@ def compile_chain(chain: Chain, rules: Rules = AMENDED) -> Physical:
                 instances[name],
                 frozenset(nx.descendants(graph, name)) | {name},
                 vertices[name].scope,
+                active[name],
             )
             for name in below
         )
@@ -220,6 +230,8 @@ def compile_chain(chain: Chain, rules: Rules = AMENDED) -> Physical:
         Map({v.name: _alone(v) for v in chain.vertices if _cached(v)}),
         stores[0],
         frozenset(lasts),
+        Map(active),
+        Map({v.name: VertexManager(v.logic) for v in chain.vertices if v.logic}),
     )
     outlets = tuple(address for name in lasts for address in instances[name])
     components["sink"] = Sink(Queue("sink", outlets, suppress=False, rules=rules))

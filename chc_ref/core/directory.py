@@ -9,7 +9,19 @@ from __future__ import annotations
 
 import attrs
 
-from chc_ref.core.messages import Begin, Cache, CloneRequested, Hosts, Move, MoveRequested, Start
+from chc_ref.core.messages import (
+    Begin,
+    Cache,
+    CloneRequested,
+    Hosts,
+    Move,
+    MoveRequested,
+    Route,
+    Scale,
+    ScaleRequested,
+    Send,
+    Start,
+)
 from chc_ref.core.operations import Scope
 from chc_ref.core.partition import home
 from chc_ref.core.values import (
@@ -21,6 +33,9 @@ from chc_ref.core.values import (
     sorted_items,
     vertex_of,
 )
+from chc_ref.core.vertex import VertexManager, VertexState
+
+Sends = list[Send]
 
 
 @attrs.frozen(cache_hash=True)
@@ -35,8 +50,16 @@ class ManagerState:
     """Moves whose old instance has not handed over yet; all at one vertex."""
     begins: tuple[tuple[Address, Begin], ...] = ()
     """(splitter, question) of new instances, until the old one above has handed over."""
-    wishes: tuple[MoveRequested | CloneRequested, ...] = ()
-    """Moves and clones that wait for others to end, or for caches to be given up."""
+    scales: Map[str, Scale] = Map()
+    """The newest split of every vertex that was scaled."""
+    firsts: Map[tuple[str, Flow], Address] = Map()
+    """Where a flow of such a vertex began, as splitters have been told."""
+    drained: frozenset[Address] = frozenset()
+    """Instances out of the split to which no flow comes by default any more."""
+    periods: Map[str, VertexState] = Map()
+    """What the vertex managers know."""
+    wishes: tuple[MoveRequested | CloneRequested | ScaleRequested, ...] = ()
+    """Moves, clones and scalings that wait for others to end, or for caches to be given up."""
     recovering: Map[Address, tuple[int, bool]] = Map()
     """(session of its start, whether it runs) of every failover and clone on its way up."""
     fencing: frozenset[Address] = frozenset()
@@ -56,8 +79,8 @@ class ManagerState:
     caching: Map[str, Cache] = Map()
     """What the instances of a vertex may cache, where it is not what the chain began with."""
     awaited: Map[tuple[str, str], frozenset[Address]] = Map()
-    """Who has not answered yet, by what was asked: ("hosts", instance), ("cache", vertex) or
-    ("drain", vertex and number)."""
+    """Who has not answered yet, by what was asked: ("hosts", instance), ("cache", vertex),
+    ("drain", vertex and number), ("scale", vertex) or ("leave", vertex)."""
     session: int = 0
     """Starts and replays are numbered together."""
     replay: int = 0
@@ -84,14 +107,34 @@ class Directory:
     """The store that the roots write to (ROOT-5)."""
     lasts: frozenset[str] = frozenset()
     """Vertices with nothing but the sink behind them."""
+    active: Map[str, tuple[Address, ...]] = Map()
+    """Instances that each vertex begins with (CHAIN-2)."""
+    managers: Map[str, VertexManager] = Map()
+    """Of the vertices for which the operator has a logic (CHAIN-3)."""
 
-    def _home(self, vertex: str, flow: Flow) -> Address:
-        return home(flow, self.instances[vertex], self.scopes.get(vertex))
+    def _home(self, vertex: str, flow: Flow, scale: Scale | None = None) -> Address:
+        """Give the instance of a flow by default, or after a scaling."""
+        instances = scale.instances if scale else self._active(vertex)
+        return home(flow, instances, self.scopes.get(vertex))
+
+    def _active(self, vertex: str) -> tuple[Address, ...]:
+        return self.active.get(vertex, self.instances[vertex])
 
     def _place(self, state: ManagerState, vertex: str, flow: Flow) -> Address:
         """Give the instance that a flow goes to now."""
-        moves = state.moves.get((vertex, flow), ())
-        return moves[-1].to if moves else self._home(vertex, flow)
+        key = (vertex, flow)
+        moves = state.moves.get(key, ())
+        first = state.firsts.get(key, None)
+        return moves[-1].to if moves else first or self._home(vertex, flow)
+
+    def _split(self, state: ManagerState, vertex: str) -> tuple[Address, ...]:
+        """Give the instances that a vertex is split among."""
+        scale = state.scales.get(vertex)
+        return scale.instances if scale else self._active(vertex)
+
+    def _leaves(self, state: ManagerState, vertex: str) -> bool:
+        """Tell whether an instance out of the split still has to be told, or to tell."""
+        return ("leave", vertex) in state.awaited
 
     def _hosts(self, state: ManagerState, instance: Address) -> tuple[Address, ...]:
         return state.hosts.get(instance, (instance,))
@@ -127,7 +170,7 @@ class Directory:
         cloned = any(vertex_of(instance) == vertex for instance, _ in state.hosts.items())
         busy = not back or moving or wished or cloned
         failed = any(vertex_of(host) == vertex for host, _ in state.recovering.items())
-        busy = busy or failed or vertex not in self.alone
+        busy = busy or failed or vertex not in self.alone or vertex in state.scales
         return not busy and self._cache(state, vertex) != Cache(self.alone[vertex])
 
     def _moves_below(self, state: ManagerState, instance: Address) -> bool:
@@ -136,6 +179,14 @@ class Directory:
             instance in self.splitters[move.vertex]
             for _, moves in state.under_way.items()
             for move in moves
+        )
+
+    def _scales_near(self, state: ManagerState, instance: Address) -> bool:
+        """Tell whether a scaling is under way that the instance takes part in."""
+        return any(
+            instance in (*self.instances[vertex], *self.splitters[vertex])
+            for vertex, _ in state.scales.items()
+            if self._leaves(state, vertex) or ("scale", vertex) in state.awaited
         )
 
     def _start(self, state: ManagerState, address: Address) -> Start:
@@ -153,6 +204,10 @@ class Directory:
             for instance, _ in sorted_items(state.hosts)
             if vertex_of(instance) in below
         )
+        scales = tuple(s for v, s in sorted_items(state.scales) if v in below)
+        routes = tuple(
+            Route(v, flow, to) for (v, flow), to in sorted_items(state.firsts) if v in below
+        )
         users = [v for v, store in sorted_items(self.stores) if store == address]
         down = {host for host, (_, runs) in state.recovering.items() if not runs} - state.joining
         ask = [h for vertex in users for h in self._up(state, vertex) if h not in down]
@@ -161,4 +216,11 @@ class Directory:
         session, cache = state.starts[address], self._cache(state, above)
         cloned = above in self.lasts and len(self._hosts(state, instance)) > 1
         mute = cloned or any(waits == address for _, waits in state.silencing.items())
-        return Start(moves, session, hosts, tuple(ask), cache, mute)
+        return Start(moves, session, hosts, tuple(ask), cache, scales, routes, mute)
+
+    def _await(
+        self, state: ManagerState, key: tuple[str, str], asked: tuple[Address, ...]
+    ) -> ManagerState:
+        """Note who must answer; one that has not begun is told by its start."""
+        left = state.awaited.insert(key, frozenset(asked)) if asked else state.awaited.discard(key)
+        return evolve(state, awaited=left)

@@ -28,7 +28,9 @@ from chc_ref.core.messages import (
     Drained,
     Granted,
     HandedOver,
+    Holds,
     LastMark,
+    Leaving,
     Output,
     Packet,
     Passed,
@@ -204,6 +206,8 @@ class Instance:
                 return self._run(state, Work(packet, mode, values))
             case LastMark():
                 return self._last_mark(state, source, item)
+            case Leaving(number):
+                return self._leaving(state, source, number)
             case Handover():
                 return self._hand_over(state, item)
         raise KeyError(f"{self.address}: unexpected {item!r}")
@@ -435,6 +439,19 @@ class Instance:
             return self._hand_over(state, handover)
         return evolve(state, blocked=state.blocked.insert(slot, (*waiting, handover))), []
 
+    def _leaving(
+        self, state: InstanceState, source: Address, number: int
+    ) -> tuple[InstanceState, list[Effect]]:
+        """Count the splitters; when none sends by default, the store knows what we have."""
+        sources = state.leaving.get(number, frozenset()) | {identity_of(source)}
+        state = evolve(state, leaving=state.leaving.insert(number, sources))
+        return state, [Send(self.client.store, holds) for holds in self._holds(state, number)]
+
+    def _holds(self, state: InstanceState, number: int) -> list[Holds]:
+        if any(one not in state.leaving[number] for one in self.upstream):
+            return []
+        return [Holds(identity_of(self.address), number, state.client.start)]
+
     def _hand_over(
         self, state: InstanceState, handover: Handover
     ) -> tuple[InstanceState, list[Effect]]:
@@ -481,6 +498,9 @@ class Instance:
         ]
         again += [i.access for i in client.issued if i.access.id in client.unconfirmed]
         again += [send.message for send in self._open(state)]
+        again += [
+            h for number, _ in sorted_items(state.leaving) for h in self._holds(state, number)
+        ]
         reads = tuple(sorted_items(client.reads))
         recollection = Recollection(session, tuple(owned), client.issued, reads, tuple(again))
         return state, [Send(self.client.store, recollection)]

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from chc_ref.core.directory import Directory, ManagerState
+from chc_ref.core.directory import ManagerState, Sends
 from chc_ref.core.messages import (
     Ask,
     Begin,
@@ -27,21 +27,28 @@ from chc_ref.core.messages import (
     Fence,
     Fenced,
     HandedOver,
+    Holds,
     Hosts,
     HostsKnown,
     KeepRequested,
+    Load,
     Move,
     MoveRequested,
     Over,
+    PollTimer,
     Ready,
     Received,
     Recovered,
     Replay,
+    ScaleKnown,
+    ScaleRequested,
     Send,
     Since,
     Speak,
     Stop,
+    Unrouted,
 )
+from chc_ref.core.scaling import Scaling
 from chc_ref.core.values import (
     Address,
     Flow,
@@ -51,12 +58,11 @@ from chc_ref.core.values import (
     sorted_items,
     vertex_of,
 )
-
-Sends = list[Send]
+from chc_ref.core.vertex import VertexState, Wish
 
 
 @attrs.frozen
-class Manager(Directory):
+class Manager(Scaling):
     """Manager machine."""
 
     initial: ManagerState = ManagerState()
@@ -68,11 +74,13 @@ class Manager(Directory):
     def step(self, state: ManagerState, event: Any) -> tuple[ManagerState, Sends]:
         """React to one event; an unknown one is a fault of the driver (KeyError)."""
         match event:
-            case MoveRequested() | CloneRequested():
-                return self._wish(evolve(state, wishes=(*state.wishes, event)))
-            case KeepRequested(host):
-                keeps = state.keeps.insert(identity_of(host), host)
-                return self._keep(evolve(state, keeps=keeps), identity_of(host))
+            case MoveRequested() | CloneRequested() | ScaleRequested() | KeepRequested():
+                return self._asked(state, event)
+            case PollTimer(vertex):
+                period = state.periods.get(vertex, VertexState())
+                hosts = self._up(state, vertex)
+                period, sends = self.managers[vertex].on_timer(period, hosts)
+                return evolve(state, periods=state.periods.insert(vertex, period)), sends
             case Failed(address):
                 return self._failed(state, address)
             case Received(source, HandedOver(flow, epoch)):
@@ -100,6 +108,25 @@ class Manager(Directory):
                 speak = [Send(waiting, Speak())] if waiting is not None else []
                 state, sends = self._wish(evolve(state, silencing=silencing))
                 return state, speak + sends
+            case Received(source, Unrouted() as unrouted):
+                state, sends = self._unrouted(state, source, unrouted)
+                state, more = self._wish(state)
+                return state, sends + more
+            case Received(_, Holds() as holds):
+                if not self._is_current(state, holds):
+                    return state, []
+                state, instance = self._drained(state, holds), holds.instance
+                state, sends = self._answered(state, ("leave", vertex_of(instance)), instance)
+                state, more = self._wish(state)
+                return state, sends + more
+            case Received(source, Load() as load):
+                vertex = vertex_of(source)
+                period = self.managers[vertex].on_load(state.periods[vertex], load)
+                return self._close(state, vertex, period)
+            case Received(source, ScaleKnown(scale)):
+                if scale != state.scales.get(scale.vertex):
+                    return state, []
+                return self._answered(state, ("scale", scale.vertex), source)
             case Received(source, HostsKnown(Hosts(instance, hosts))):
                 if hosts != self._hosts(state, instance):
                     return state, []
@@ -110,25 +137,63 @@ class Manager(Directory):
                 return self._answered(state, ("cache", vertex_of(source)), source)
         raise KeyError(f"manager: unexpected {event!r}")
 
+    def _asked(self, state: ManagerState, wish: Wish) -> tuple[ManagerState, Sends]:
+        """Take what the operator asks for, or the operator's logic."""
+        if isinstance(wish, KeepRequested):
+            instance = identity_of(wish.host)
+            keeps = state.keeps.insert(instance, wish.host)
+            return self._keep(evolve(state, keeps=keeps), instance)
+        return self._wish(evolve(state, wishes=(*state.wishes, wish)))
+
+    # ------------------------------------------------------------------ statistics (CHAIN-3)
+
+    def _close(
+        self, state: ManagerState, vertex: str, period: VertexState
+    ) -> tuple[ManagerState, Sends]:
+        """End a period once all have answered, and do what the operator's logic wants."""
+        manager = self.managers[vertex]
+        wishes: tuple[Wish, ...] = ()
+        if manager.is_complete(period):
+            split = self._split(state, vertex)
+            standby = tuple(one for one in self.instances[vertex] if one not in split)
+            period, wishes = manager.close(period, vertex, split, standby)
+        state = evolve(state, periods=state.periods.insert(vertex, period))
+        effects: Sends = []
+        for wish in wishes:
+            state, sends = self._asked(state, wish)
+            effects += sends
+        return state, effects
+
     # ------------------------------------------------------------------ moves
 
     def _wish(self, state: ManagerState) -> tuple[ManagerState, Sends]:
         """Begin everything that may begin, in the order of asking for each flow."""
-        wishes = state.wishes
-        kept: list[MoveRequested | CloneRequested] = []
+        wishes, state = state.wishes, evolve(state, wishes=())
+        kept: list[MoveRequested | CloneRequested | ScaleRequested] = []
         effects: Sends = []
         for wish in wishes:
             if isinstance(wish, CloneRequested):
                 spare = beside(self._hosts(state, wish.instance)[0])
                 busy = spare in state.leaving or spare in state.silencing
+                busy = busy or self._scales_near(state, wish.instance)
                 if busy or self._moves_below(state, wish.instance):
                     kept.append(wish)
                 else:
                     state, sends = self._clone(state, wish.instance)
                     effects += sends
                 continue
-            if wish.to == self._place(state, wish.vertex, wish.flow):
-                continue  # it is there
+            if isinstance(wish, ScaleRequested):
+                state, may_begin, sends = self._may_scale(state, wish)
+                effects += sends
+                if not may_begin:
+                    kept.append(wish)
+                    continue
+                state, sends = self._scale(state, wish)
+                effects += sends
+                continue
+            split = self._split(state, wish.vertex) if wish.vertex in state.scales else (wish.to,)
+            if wish.to == self._place(state, wish.vertex, wish.flow) or wish.to not in split:
+                continue  # it is there, or there it may not go any more
             state, may_begin, sends = self._may_move(state, wish)
             effects += sends
             if not may_begin or any(getattr(k, "flow", None) == wish.flow for k in kept):
@@ -136,7 +201,12 @@ class Manager(Directory):
                 continue
             state, sends = self._move(state, wish)
             effects += sends
-        return evolve(state, wishes=tuple(kept)), effects
+        more_wishes = state.wishes  # a scaling moves flows
+        state = evolve(state, wishes=(*kept, *more_wishes))
+        if more_wishes:
+            state, sends = self._wish(state)
+            effects += sends
+        return state, effects
 
     def _may_move(
         self, state: ManagerState, wish: MoveRequested
@@ -204,6 +274,17 @@ class Manager(Directory):
         return evolve(state, begun=begun), [
             Send(to, since) for to in self._above(state, begin.vertex) if vertex_of(to) == above
         ]
+
+    def _may_scale(
+        self, state: ManagerState, wish: ScaleRequested
+    ) -> tuple[ManagerState, bool, Sends]:
+        """Tell whether a scaling may begin now: one at a time, and no clone is about."""
+        vertex = wish.vertex
+        near = (*self.instances[vertex], *self.splitters[vertex])
+        cloned = any(len(self._hosts(state, one)) > 1 for one in near)
+        if cloned or self._leaves(state, vertex) or ("scale", vertex) in state.awaited:
+            return state, False, []
+        return self._share(state, vertex)
 
     # ------------------------------------------------------------------ caches (CACHE-4)
 
@@ -359,9 +440,15 @@ class Manager(Directory):
         """Wait for no answer of a component that has failed: its failover knows all."""
         if "." in address:  # what it has sent may still come: ask all again when it is back
             state = self._forget_drains(state, vertex_of(address))
+            vertex = vertex_of(address)
+            if vertex in state.periods:
+                period = self.managers[vertex].on_failure(state.periods[vertex], address)
+                state, more = self._close(state, vertex, period)
+                sends = sends + more
         for key, _ in sorted_items(state.awaited):
-            state, more = self._answered(state, key, address)
-            sends = sends + more
+            if key[0] != "leave":  # that one its failover will say
+                state, more = self._answered(state, key, address)
+                sends = sends + more
         return state, sends
 
     def _restart(
@@ -443,13 +530,6 @@ class Manager(Directory):
         ]
 
     # ------------------------------------------------------------------ who is asked
-
-    def _await(
-        self, state: ManagerState, key: tuple[str, str], asked: tuple[Address, ...]
-    ) -> ManagerState:
-        """Note who must answer; one that has not begun is told by its start."""
-        left = state.awaited.insert(key, frozenset(asked)) if asked else state.awaited.discard(key)
-        return evolve(state, awaited=left)
 
     def _answered(
         self, state: ManagerState, key: tuple[str, str], source: Address

@@ -11,7 +11,16 @@ import attrs
 
 from chc_ref.core.messages import Acquire, Answered, LogEntry, Release, Stamp
 from chc_ref.core.operations import StateObject
-from chc_ref.core.values import Address, Flow, Map, ObjectKey, UpdateId, evolve
+from chc_ref.core.values import (
+    Address,
+    Flow,
+    Map,
+    ObjectKey,
+    UpdateId,
+    evolve,
+    identity_of,
+    vertex_of,
+)
 
 FlowAt = tuple[str, Flow]
 """A flow at one vertex: the unit of ownership."""
@@ -62,6 +71,17 @@ class Memory:
         version, last = self.stamps.get(key, (0, Map()))
         latest = tuple((host, *last[host]) for host in sorted(host for host, _ in last.items()))
         return Stamp(version, self.values.get(key), latest)
+
+    def held_by(self, instance: Address) -> tuple[Flow, ...]:
+        """Give the flows that an instance has, or waits for."""
+        own = {at for at, owner in self.owners.items() if owner.instance == instance}
+        asks = {
+            at
+            for at, waiting in self.waiting.items()
+            if any(identity_of(host) == instance for host, _ in waiting)
+        }
+        vertex = vertex_of(instance)
+        return tuple(sorted((flow for at, flow in own | asks if at == vertex), key=repr))
 
     def updated(
         self,

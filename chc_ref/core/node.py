@@ -21,17 +21,19 @@ from chc_ref.core.messages import (
     ClockPersisted,
     Committed,
     Crashed,
+    DataItem,
     Delete,
     Deleted,
     FlushTimer,
     HandedOver,
     Inquire,
-    LastMark,
+    Load,
     Logged,
     Output,
     Over,
     Packet,
     Passed,
+    Poll,
     Ready,
     Recall,
     Received,
@@ -113,13 +115,21 @@ class Node:
             case Received(_, message) if isinstance(message, Control):
                 splitter, sends = self.splitter.on_control(state.splitter, message)
                 return evolve(state, splitter=splitter), sends
-            case Received(source, Packet() | LastMark() | Passed() | ReplayEnd() as item):
+            case Received(_, Poll(number)):
+                return state, [Send("manager", self._load(state, number))]
+            case Received(source, item) if isinstance(item, DataItem):
                 queue, items = self.queue.on_item(state.queue, (source, item))
                 state = evolve(state, queue=queue)
                 return self._settle(state, *self.instance.take(state.instance, items))
             case Received(_, message) if isinstance(message, Answer):
                 return self._instance(state, event)
         raise KeyError(f"{self.instance.address}: unexpected {event!r}")
+
+    def _load(self, state: NodeState, number: int) -> Load:
+        """Give statistics: they are read off what queue and instance hold anyway (CHAIN-3)."""
+        waiting = sum(isinstance(item, Packet) for _, item in state.instance.fifo)
+        waiting += sum(len(packets) for _, packets in state.instance.blocked.items())
+        return Load(self.instance.address, number, len(state.queue.seen), waiting)
 
     def _instance(self, state: NodeState, event: Received) -> tuple[NodeState, list[Send]]:
         return self._settle(state, *self.instance.on_message(state.instance, event.message))

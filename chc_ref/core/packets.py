@@ -72,7 +72,15 @@ class ReplayEnd:
     """Newest clock of each root when its replay began: no older one comes but in the replay."""
 
 
-DataItem = Packet | LastMark | Passed | ReplayEnd
+@attrs.frozen(cache_hash=True)
+class Leaving:
+    """The receiver is not in the split any more: what it has by default it has had (MOVE-1)."""
+
+    number: int
+    """Of the scaling."""
+
+
+DataItem = Packet | LastMark | Passed | ReplayEnd | Leaving
 
 
 @attrs.frozen(cache_hash=True)

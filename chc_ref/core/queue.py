@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from chc_ref.core.messages import Output, Packet, Passed, ReplayEnd
+from chc_ref.core.messages import Leaving, Output, Packet, Passed, ReplayEnd
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import (
     Address,
@@ -137,7 +137,11 @@ class Queue:
             return state, []  # we may have been down when it began: a later one is under way
         if isinstance(message, ReplayEnd):
             return self._replay_end(state, source, message)
+        if isinstance(message, Leaving) and state.held:  # it speaks of those too
+            return evolve(state, held=(*state.held, item)), []
+        # Replayed again to us, after we have recovered: the marks come like any packet's.
         replayed = isinstance(message, Packet) and message.target is not None
+        replayed = replayed and (state.recovering or message.target != self.owner)
         if (
             isinstance(message, Packet | Output)
             and not replayed
@@ -170,8 +174,13 @@ class Queue:
         held = state.held
         state = evolve(state, passed=state.passed.insert(key, passed), held=())
         taken: list[Item] = []
+        leaving = [item for item in held if isinstance(item[1], Leaving)]
+        held = tuple(item for item in held if item not in leaving)
         # What must still wait is held again. One mark may free what several instances sent.
-        for item in sorted(held, key=lambda item: self.rules.freed_first(item[1].after)):
+        for item in (
+            *sorted(held, key=lambda item: self.rules.freed_first(item[1].after)),
+            *leaving,
+        ):
             state, more = self._admit(state, item)
             taken += more
         return state, taken

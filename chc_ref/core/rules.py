@@ -59,6 +59,11 @@ def marks_last(epoch: int) -> bool:
     return epoch > 0
 
 
+def asks_for_route(changed: bool) -> bool:
+    """MOVE-5, CHAIN-3: a flow that a scaling gives to another instance may be at the old one."""
+    return changed
+
+
 def waits_for_owner(asked: int, current: int) -> bool:
     """MOVE-3: a request from a later epoch waits until the earlier tenures are over."""
     return asked > current
@@ -128,6 +133,7 @@ class Rules:
     next_count: Callable[[int, int], int] = next_count
     logs_first: Callable[[int], bool] = logs_first
     marks_last: Callable[[int], bool] = marks_last
+    asks_for_route: Callable[[bool], bool] = asks_for_route
     waits_for_owner: Callable[[int, int], bool] = waits_for_owner
     held_back: Callable[[int, frozenset[int]], bool] = held_back
     late_in_replay: Callable[[int], bool] = late_in_replay

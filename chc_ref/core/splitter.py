@@ -20,13 +20,18 @@ from chc_ref.core.messages import (
     Hosts,
     HostsKnown,
     LastMark,
+    Leaving,
     Move,
     Packet,
     Passed,
     ReplayEnd,
+    Route,
+    Scale,
+    ScaleKnown,
     Send,
     Since,
     Start,
+    Unrouted,
 )
 from chc_ref.core.operations import Scope
 from chc_ref.core.partition import home
@@ -52,6 +57,12 @@ class Downstream:
     """Every vertex on a path that begins with this edge, ``vertex`` among them."""
     scope: Scope | None = None
     """What the vertex is split by; None for the whole flow (SPLIT-2)."""
+    active: tuple[Address, ...] = ()
+    """Those that the vertex begins with; the others stand by (CHAIN-2)."""
+
+    def home(self, flow: Flow, scale: Scale | None = None) -> Address:
+        """Give the instance of a flow by default, or after a scaling."""
+        return home(flow, scale.instances if scale else self.active or self.instances, self.scope)
 
 
 @attrs.frozen(cache_hash=True)
@@ -84,7 +95,7 @@ class To:
     """A mark for one instance, on whichever hosts it runs."""
 
     instance: Address
-    mark: LastMark
+    mark: LastMark | Leaving
 
 
 Item = Copy | Remind | Send | To | Passed | ReplayEnd
@@ -101,11 +112,13 @@ class SplitterState:
     clock. All, and not just its flow: no mark may overtake a packet."""
     hosts: Map[Address, tuple[Address, ...]] = Map()
     """Hosts of an instance that does not run on its own host alone (CLONE-1)."""
+    scales: Map[str, Scale] = Map()
+    """The newest split of each vertex that was scaled (CHAIN-3)."""
     start: int = 0
     """Number of this start; 0 for a splitter that is nobody's failover."""
 
 
-Control = Move | Since | Hosts
+Control = Move | Since | Hosts | Scale | Route
 """What the manager tells a splitter."""
 
 
@@ -120,7 +133,10 @@ class Splitter:
 
     def started(self, start: Start) -> SplitterState:
         """Give the state of a failover's splitter: it knows what the manager knows (REC-1)."""
-        state = SplitterState(start=start.session)
+        scales = Map({scale.vertex: scale for scale in start.scales})
+        state = SplitterState(start=start.session, scales=scales)
+        for route in start.routes:
+            state, _ = self.on_route(state, route)
         for move in start.moves:
             state, _ = self.on_move(state, move)
         for hosts in start.hosts:
@@ -139,19 +155,63 @@ class Splitter:
             case Hosts(instance, hosts):
                 state = evolve(state, hosts=state.hosts.insert(instance, hosts))
                 return state, [Send("manager", HostsKnown(message))]
+            case Scale():
+                return self.on_scale(state, message)
+            case Route():
+                return self.on_route(state, message)
 
     def on_move(self, state: SplitterState, move: Move) -> tuple[SplitterState, list[Send]]:
         """Take a new route and mark the end of the old one (MOVE-1)."""
-        edge = self._edge(move.vertex)
+        edge, known = self._edge(move.vertex), (move.vertex, move.flow) in state.routes
         tenures = self._tenures(state, edge, move.flow)
         if tenures[-1].epoch >= move.epoch:  # a failover was started with this move already
             return state, []
         tenure = Tenure(move.epoch, move.to, move.since)
         routes = state.routes.insert((move.vertex, move.flow), (*tenures, tenure))
         state = evolve(state, routes=routes)
-        if not self.rules.marks_last(move.epoch):
+        effects: list[Send] = []
+        if self.rules.marks_last(move.epoch):
+            mark = To(tenures[-1].instance, LastMark(move.flow, move.epoch))
+            state, effects = self._pass(state, mark)
+        if known:
+            return state, effects
+        state, more = self._routed(state, move.vertex, move.flow)
+        return state, effects + more
+
+    def on_scale(self, state: SplitterState, scale: Scale) -> tuple[SplitterState, list[Send]]:
+        """Take a new split for flows that we have not had, and mark the end of the old one.
+
+        A flow with a route keeps it until it is moved. Any other one may be at the instance
+        that the old split gave it to: its next packet waits until the manager has told.
+        """
+        state = evolve(state, scales=state.scales.insert(scale.vertex, scale))
+        effects = [Send("manager", ScaleKnown(scale))]
+        for mark in self._leavings(scale):
+            state, sends = self._pass(state, mark)
+            effects += sends
+        return state, effects
+
+    def on_route(self, state: SplitterState, route: Route) -> tuple[SplitterState, list[Send]]:
+        """Learn where a flow begins, unless it has moved since."""
+        key = (route.vertex, route.flow)
+        if key not in state.routes:
+            tenures = (Tenure(0, route.to, 0),)
+            state = evolve(state, routes=state.routes.insert(key, tenures))
+        return self._routed(state, *key)
+
+    def _routed(
+        self, state: SplitterState, vertex: str, flow: Flow
+    ) -> tuple[SplitterState, list[Send]]:
+        """Open the gate if a packet of this flow has closed it."""
+        head = state.gate[0] if state.gate else None
+        if not isinstance(head, Copy) or (head.vertex, head.packet.flow) != (vertex, flow):
             return state, []
-        return self._pass(state, To(tenures[-1].instance, LastMark(move.flow, move.epoch)))
+        return self._open(state)
+
+    def _leavings(self, scale: Scale) -> list[To]:
+        instances = self._edge(scale.vertex).instances
+        gone = [one for one in instances if one not in scale.instances]
+        return [To(instance, Leaving(scale.number)) for instance in gone]
 
     def on_since(self, state: SplitterState, since: Since) -> tuple[SplitterState, list[Send]]:
         """Learn where tenures begin, and let go what waited for it."""
@@ -160,9 +220,11 @@ class Splitter:
             evolve(t, since=since.clock) if t.since is None and t.epoch <= since.epoch else t
             for t in state.routes.get(key, ())
         )
-        gate = state.gate
-        state = evolve(state, routes=state.routes.insert(key, tenures), gate=())
-        effects: list[Send] = []
+        return self._open(evolve(state, routes=state.routes.insert(key, tenures)))
+
+    def _open(self, state: SplitterState) -> tuple[SplitterState, list[Send]]:
+        gate, effects = state.gate, []
+        state = evolve(state, gate=())
         for item in gate:
             state, sent = self._pass(state, item)
             effects += sent
@@ -250,11 +312,16 @@ class Splitter:
                 mark = LastMark(flow, new.epoch)
                 if not self.rules.marks_last(new.epoch):
                     continue
-                if only is None:
-                    sends += self._to(state, old.instance, mark)
-                elif identity_of(only) == old.instance:
-                    sends.append(Send(only, mark))
+                sends += self._remind(state, To(old.instance, mark), only)
+        for _, scale in sorted_items(state.scales):
+            for leaving in self._leavings(scale):
+                sends += self._remind(state, leaving, only)
         return sends
+
+    def _remind(self, state: SplitterState, item: To, only: Address | None) -> list[Send]:
+        if only is None:
+            return self._to(state, item.instance, item.mark)
+        return [Send(only, item.mark)] if identity_of(only) == item.instance else []
 
     # ------------------------------------------------------------------ routing
 
@@ -262,7 +329,7 @@ class Splitter:
         return next(edge for edge in self.downstream if edge.vertex == vertex)
 
     def _tenures(self, state: SplitterState, edge: Downstream, flow: Flow) -> tuple[Tenure, ...]:
-        default = (Tenure(0, home(flow, edge.instances, edge.scope), 0),)
+        default = (Tenure(0, edge.home(flow), 0),)
         return state.routes.get((edge.vertex, flow), default)
 
     def _route(
@@ -271,6 +338,13 @@ class Splitter:
         tenures = self._tenures(state, edge, packet.flow)
         if packet.target is not None:
             return state, self._replayed(state, edge, packet, tenures)
+        scale = state.scales.get(edge.vertex)
+        if scale and (edge.vertex, packet.flow) not in state.routes:
+            changed = edge.home(packet.flow, scale) != edge.home(packet.flow)
+            if self.rules.asks_for_route(changed):
+                state = evolve(state, gate=(Copy(edge.vertex, packet),))
+                return state, [Send("manager", Unrouted(edge.vertex, packet.flow, state.start))]
+            tenures = (Tenure(0, edge.home(packet.flow, scale), 0),)
         if tenures[-1].since is None:
             begin = Begin(edge.vertex, packet.flow, tenures[-1].epoch, packet.clock, state.start)
             state = evolve(state, gate=(Copy(edge.vertex, packet),))

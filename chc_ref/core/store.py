@@ -29,6 +29,7 @@ from chc_ref.core.messages import (
     Fence,
     Fenced,
     Granted,
+    Holds,
     Inquire,
     Logged,
     PersistClock,
@@ -123,7 +124,9 @@ class Store:
         self, state: StoreState, source: Address, message: Any
     ) -> tuple[StoreState, list[Send]]:
         match message:
-            case Apply() | Acquire() | Release() if message.start < state.fences.get(source, 0):
+            case Apply() | Acquire() | Release() | Holds() if message.start < state.fences.get(
+                source, 0
+            ):
                 return state, []
             case Apply():
                 return self._apply(state, source, message)
@@ -142,6 +145,9 @@ class Store:
                 return state, [Send(user, Recall(state.session))]
             case Drained():
                 return state, [Send("manager", message)]
+            case Holds(instance):
+                flows = state.memory.held_by(instance)
+                return state, [Send("manager", evolve(message, flows=flows))]
             case Recollection(session) if session == state.session:
                 return self._again(state, source, message)
             case Recollection():

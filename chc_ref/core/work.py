@@ -120,6 +120,8 @@ class InstanceState:
     """Buffered packets of flows whose state is not here (MOVE-3); a key blocks its flow."""
     lasts: Map[Slot, frozenset[Address]] = Map()
     """Splitters that have sent the last mark of an epoch."""
+    leaving: Map[int, frozenset[Address]] = Map()
+    """Splitters that send no flow by default any more, by the number of the scaling."""
     released: Map[Flow, tuple[int, ...]] = Map()
     """Epochs that every flow was handed over for. Not just the newest: after a crash the
     mark of a later epoch may be complete again before that of an earlier one."""

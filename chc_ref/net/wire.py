@@ -23,8 +23,7 @@ from typing import Annotated, Any, Literal
 import attrs
 import msgspec
 
-from chc_ref.core import messages as m
-from chc_ref.core import operations as op
+from chc_ref.core import messages as m, operations as op
 from chc_ref.core.transport import Datagram
 from chc_ref.core.values import Map, ObjectKey, UpdateId
 from chc_ref.errors import ChcError, UsageError, WireFormatError
@@ -34,20 +33,21 @@ MOST_BYTES = 60_000
 """Of one datagram: UDP on loopback carries up to 65 507."""
 
 MESSAGES: tuple[type, ...] = (
-    *(m.Packet, m.LastMark, m.Passed, m.ReplayEnd, m.Output, m.Alert),
+    *(m.Packet, m.LastMark, m.Passed, m.ReplayEnd, m.Leaving, m.Output, m.Alert),
     *(m.Acquire, m.Granted, m.Release, m.Apply, m.Result),
     *(m.Arrive, m.Delete, m.Deleted, m.Committed, m.PersistClock, m.ClockPersisted),
     *(m.Move, m.Begin, m.Since, m.HandedOver, m.MoveRequested, m.Failed),
     *(m.Start, m.Ready, m.Replay, m.Recovered, m.Fence, m.Fenced),
     *(m.Hosts, m.HostsKnown, m.Cache, m.CacheKnown, m.Drain, m.Drained, m.Stop, m.Over, m.Speak),
     *(m.CloneRequested, m.KeepRequested, m.Callback, m.Checkpointed),
+    *(m.ScaleRequested, m.Scale, m.ScaleKnown, m.Unrouted, m.Route, m.Holds, m.Poll, m.Load),
     *(m.Ask, m.Recall, m.Recollection, m.Inquire, m.Remembered, m.Again, m.WriteLog, m.Logged),
 )
 """Every class of ``core.messages`` that travels."""
 
 LOCAL: tuple[type, ...] = (
     *(m.Send, m.Received, m.FlushTimer, m.Crashed),
-    *(m.CheckpointTimer, m.Drawn),
+    *(m.CheckpointTimer, m.Drawn, m.PollTimer),
 )
 """Events and effects between a machine and its driver: they never travel."""
 

@@ -15,11 +15,13 @@ from typing import Any
 import attrs
 
 from chc_ref.core.chain import Chain
+from chc_ref.core.directory import ManagerState
 from chc_ref.core.memory import Memory
+from chc_ref.core.messages import Scale
 from chc_ref.core.node import EntryState, NodeState
 from chc_ref.core.root import RootState
 from chc_ref.core.store import StoreState
-from chc_ref.core.values import Address, ObjectKey, count_of, vertex_of
+from chc_ref.core.values import Address, ObjectKey, count_of, sorted_items, vertex_of
 from chc_ref.require.coe import Difference, left_out_of_order, left_twice, outputs, settled, values
 from chc_ref.require.ideal import Ideal, run_ideals
 
@@ -239,13 +241,27 @@ def _waits(address: Address, state: Any) -> Iterator[tuple[str, str, str]]:
             yield address, "every request is served", "one waits for ever"
         if not state.up or state.asked:
             yield address, "every recovery ends", "it waits for ever"
-    elif hasattr(state, "under_way"):
+    elif isinstance(state, ManagerState):
+        for vertex, scale in sorted_items(state.scales):
+            yield from _left(state, vertex, scale)
         cloned = any(len(hosts) > 1 for _, hosts in state.hosts.items())
         if state.under_way or (state.wishes and not cloned):  # those wait for the operator
             yield "moves", "every move ends", "one is under way for ever"
         clones = (state.joining, state.keeps, state.leaving, state.silencing, state.begins)
         if state.recovering or state.awaited or any(clones):
             yield "recoveries", "every one ends", "one is under way for ever"
+
+
+def _left(state: ManagerState, vertex: str, scale: Scale) -> Iterator[tuple[str, str, str]]:
+    """CHAIN-3: an instance out of the split has told all it has, and all of it was moved."""
+    if ("scale", vertex) in state.awaited:
+        yield "scalings", "every splitter is told", "one has not answered"
+    for (at, flow), moves in sorted_items(state.moves):
+        if at == vertex and moves[-1].to not in scale.instances:
+            yield "scalings", f"flow {flow} is moved into the split", f"is at {moves[-1].to}"
+    for (at, flow), first in sorted_items(state.firsts):
+        if at == vertex and (at, flow) not in state.moves and first not in scale.instances:
+            yield "scalings", f"flow {flow} is moved into the split", f"is at {first}"
 
 
 def _traces(view: View, stores: tuple[Address, ...]) -> frozenset[int]:
@@ -273,6 +289,20 @@ def _stores(test: Callable[[StoreState], bool]) -> Callable[[Any], bool]:
 
 
 WITNESSES: dict[str, Callable[[Any], bool]] = {
+    "scaled": lambda state: bool(getattr(state, "scales", None)),
+    "drained": lambda state: isinstance(state, ManagerState) and bool(state.drained),
+    "asked_for_statistics": lambda state: bool(getattr(state, "periods", None)),
+    "moved_by_scaling": lambda state: (
+        isinstance(state, ManagerState)
+        and any(key in state.firsts for key, _ in state.moves.items())
+    ),
+    "began_elsewhere": lambda state: (
+        isinstance(state, ManagerState)
+        and any(
+            first in state.scales[vertex].instances and (vertex, flow) not in state.moves
+            for (vertex, flow), first in state.firsts.items()
+        )
+    ),
     "buffered": _nodes(lambda node: any(len(w) > 1 for _, w in node.instance.blocked.items())),
     "held_downstream": lambda state: bool(getattr(getattr(state, "queue", None), "held", ())),
     "handed_over": _nodes(lambda node: bool(node.instance.released)),

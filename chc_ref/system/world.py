@@ -15,17 +15,13 @@ import attrs
 from chc_ref.core.messages import (
     Arrive,
     CheckpointTimer,
-    CloneRequested,
     Crashed,
     Drawn,
     Failed,
-    KeepRequested,
-    MoveRequested,
+    PollTimer,
 )
 from chc_ref.core.values import Address, evolve
-
-Wish = MoveRequested | CloneRequested | KeepRequested
-"""What an operator may ask for."""
+from chc_ref.core.vertex import Wish
 
 
 @attrs.frozen(cache_hash=True)
@@ -73,6 +69,13 @@ class Chance:
 
 
 @attrs.frozen(cache_hash=True)
+class Period:
+    """Event: a vertex manager asks for statistics (CHAIN-3)."""
+
+    vertex: str
+
+
+@attrs.frozen(cache_hash=True)
 class WorldState:
     """What may still happen."""
 
@@ -81,6 +84,7 @@ class WorldState:
     crashed: tuple[Address, ...] = ()
     checkpointed: int = 0
     drawn: int = 0
+    polled: int = 0
 
 
 @attrs.frozen
@@ -99,6 +103,8 @@ class World:
     """(store, value that it draws from now on), in this order."""
     roots: tuple[Address, ...] = ()
     """Root that each packet arrives at; none: all at ``root`` (SPLIT-4)."""
+    polls: tuple[str, ...] = ()
+    """Vertices whose manager asks for statistics, in this order."""
     initial: WorldState = WorldState()
 
     def offers(self, state: WorldState) -> list[Any]:
@@ -114,6 +120,8 @@ class World:
             events.append(Checkpoint(self.checkpoints[state.checkpointed]))
         if state.drawn < len(self.draws):
             events.append(Chance(*self.draws[state.drawn]))
+        if state.polled < len(self.polls):
+            events.append(Period(self.polls[state.polled]))
         return events
 
     def step(self, state: WorldState, event: Any) -> tuple[WorldState, list[Direct]]:
@@ -135,6 +143,9 @@ class World:
                 return checkpointed, [Direct(store, CheckpointTimer())]
             case Chance(store, value):
                 return evolve(state, drawn=state.drawn + 1), [Direct(store, Drawn(value))]
+            case Period(vertex):
+                polled = evolve(state, polled=state.polled + 1)
+                return polled, [Direct("manager", PollTimer(vertex))]
         raise KeyError(f"world: unexpected {event!r}")
 
     def finished(self, state: WorldState) -> bool:

@@ -76,6 +76,12 @@ _VARIANTS = (
         seen_before=lambda seen, key: False,
     ),
     _ablation(
+        "scales_at_once",
+        "A scaling sends flows to their new instance without asking where they are.",
+        ("CHAIN-3", "MOVE-5"),
+        asks_for_route=lambda changed: False,
+    ),
+    _ablation(
         "no_last_mark",
         "The splitter does not tell the old instance that a flow has moved.",
         ("MOVE-1",),
