@@ -165,6 +165,10 @@ class Scope:
     """Gives the scope's part of a flow."""
 
 
+FLOW = Scope("flow", lambda flow: flow)
+"""The finest scope there is: every header field that tells one flow from another."""
+
+
 @attrs.frozen
 class StateObject:
     """Declaration of one state object of a vertex (Table 4)."""
@@ -181,7 +185,8 @@ class StateObject:
     drawn: bool = False
     """Some of its updates draw their value (STORE-9)."""
     scope: str = ""
-    """Name of the scope that keys it, for an object that may be cached (CACHE-4)."""
+    """Name of the scope that keys it: all users of one key have one key in that scope. Empty
+    for an object that no header field keys, which instances always share (SPLIT-1, CACHE-4)."""
 
     @property
     def strategy(self) -> Strategy:

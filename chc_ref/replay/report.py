@@ -53,7 +53,8 @@ def vertices(values: dict[Any, Any]) -> dict[str, Any]:
     mappings = by.get(("nat", "mapping"), {})
     likelihoods = by.get(("portscan", "likelihood"), {})
     histories = by.get(("trojan", "history"), {})
-    loads = dict(by.get(("load_balancer", "load"), {(): {}})[()].items())
+    services = by.get(("load_balancer", "load"), {}).values()
+    loads = {server: load for service in services for server, load in service.items()}
     return {
         "nat": {
             "total_packets": by.get(("nat", "total_packets"), {}).get((), 0),
