@@ -231,6 +231,8 @@ class NetworkFunction:
     process: Callable[[Any, Any, int], Process] = attrs.field(eq=False, repr=False)
     scopes: tuple[Scope, ...] = ()
     """Scopes of its state, finest first, as ``scope()`` lists them; none: by flow (SPLIT-1)."""
+    off_path: bool = False
+    """It works on a copy of the traffic that goes no further: set by ``off_path`` alone."""
 
     def declared(self, name: str) -> StateObject:
         """Give the declaration of object ``name``; KeyError is a fault of the NF's code."""
@@ -238,3 +240,16 @@ class NetworkFunction:
             if declared.name == name:
                 return declared
         raise KeyError(f"{self.name} uses an undeclared object {name!r}")
+
+
+def off_path(nf: NetworkFunction) -> NetworkFunction:
+    """Give an NF off the path: it gets a copy of the traffic, which ends there (CHAIN-1).
+
+    What it would send goes nowhere, so no packet leaves the chain twice; its alerts leave.
+    """
+
+    def process(headers: Any, flow: Any, clock: int) -> Process:
+        outcome = yield from nf.process(headers, flow, clock)
+        return Outcome(alerts=outcome.alerts)
+
+    return attrs.evolve(nf, process=process, off_path=True)

@@ -25,6 +25,7 @@ from chc_ref.core.operations import (
     Process,
     Put,
     StateObject,
+    off_path,
 )
 from chc_ref.core.values import evolve
 from chc_ref.nfs.headers import HOST, TCP, FiveTuple, Headers
@@ -168,19 +169,21 @@ def _read_ftp(session: Session, headers: Headers, clock: int) -> tuple[Session, 
     return session, steps
 
 
-TROJAN = NetworkFunction(
-    "trojan",
-    (
-        StateObject(
-            "history",
-            per_flow=False,
-            initial=History(),
-            accesses=MOST_STEPS,
-            pattern=Pattern.BOTH,
-            scope="host",
+TROJAN = off_path(
+    NetworkFunction(
+        "trojan",
+        (
+            StateObject(
+                "history",
+                per_flow=False,
+                initial=History(),
+                accesses=MOST_STEPS,
+                pattern=Pattern.BOTH,
+                scope="host",
+            ),
+            StateObject("session", per_flow=True, accesses=2, pattern=Pattern.BOTH, scope="flow"),
         ),
-        StateObject("session", per_flow=True, accesses=2, pattern=Pattern.BOTH, scope="flow"),
-    ),
-    _trojan,
-    (FLOW, HOST),
+        _trojan,
+        (FLOW, HOST),
+    )
 )
