@@ -247,6 +247,63 @@ def replay(
 
 
 @app.command()
+def chain(
+    name: Annotated[str, typer.Argument(metavar="CHAIN", help="A TOML file, or MODULE:OBJECT.")],
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid flowchart.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print a chain as it was drawn and as it is compiled: vertices, state, instances, ways."""
+    from chc_ref import chains, diagram
+
+    if mermaid and as_json:
+        raise UsageError("give --mermaid or --json, not both")
+    data = diagram.as_data(name, chains.load(name))
+    if as_json:
+        print(json.dumps(data))
+    elif mermaid:
+        print(diagram.mermaid(data))
+    else:
+        diagram.show(out, data)
+
+
+@app.command()
+def partition(
+    name: Annotated[str, typer.Argument(metavar="CHAIN", help="A TOML file, or MODULE:OBJECT.")],
+    capture: Annotated[Path, typer.Option(help="A pcap or pcapng file.")],
+    instances: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Instances of each vertex, for the chain's.")
+    ] = None,
+    evenness: Annotated[
+        float, typer.Option(help="Load of the busiest instance over the mean that is still even.")
+    ] = 1.25,
+    inside: Inside = None,
+    as_json: Json = False,
+) -> None:
+    """Split a capture by every scope of every vertex: how even it is, and what is shared.
+
+    The scope chosen is the coarsest that is even enough, else the finest. Exit code 1: an
+    object is not keyed by the scope that it names.
+    """
+    from chc_ref import chains
+    from chc_ref.replay import traffic
+    from chc_ref.replay.capture import load
+
+    logical = chains.load(name)
+    networks = tuple(_network(text) for text in inside or ())
+    with _progress(as_json) as bar:
+        reading = bar.add_task("read", total=None)
+        read = load(capture, networks, lambda count: bar.update(reading, completed=count))
+        bar.add_task("run the ideal chain", total=None)
+        seen = traffic.observe(logical, read.arrivals)
+        data = traffic.as_data(logical, seen, instances, evenness)
+    if as_json:
+        print(json.dumps({"chain": name, "capture": capture.name, **data}))
+    else:
+        traffic.show(out, data)
+    raise typer.Exit(1 if any(vertex["misdeclared"] for vertex in data["vertices"]) else 0)
+
+
+@app.command()
 def demo(
     capture: Annotated[Path, typer.Argument(help="A pcap or pcapng file.")],
     packets: Annotated[int, typer.Option(min=1, help="Send the first so many packets.")] = 2000,
