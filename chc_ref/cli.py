@@ -30,6 +30,9 @@ out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
 err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+Inside = Annotated[
+    list[str] | None, typer.Option(help="Network of inside hosts; inferred by default.")
+]
 
 
 @app.callback(invoke_without_command=True)
@@ -186,10 +189,13 @@ def replay(
     schedule: Annotated[Path | None, typer.Option(help="Schedule file (TOML).")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the interleaving.")] = None,
     calm: Annotated[bool, typer.Option(help="No move and no crash at all.")] = False,
-    instances: Annotated[int, typer.Option(min=1, max=64, help="Instances of each vertex.")] = 2,
-    inside: Annotated[
-        list[str] | None, typer.Option(help="Network of inside hosts; inferred by default.")
+    chain: Annotated[
+        str | None, typer.Option(help="Chain of your own: a TOML file, or MODULE:OBJECT.")
     ] = None,
+    instances: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Instances of each vertex; 2 by default.")
+    ] = None,
+    inside: Inside = None,
     pool: Annotated[
         list[str] | None, typer.Option(help="NETWORK/BITS:PORT that is balanced as one service.")
     ] = None,
@@ -198,8 +204,10 @@ def replay(
 ) -> None:
     """Run a capture through NAT, portscan, load balancer, Trojan detector, and the ideal chain.
 
+    With --chain it is a chain of your own, which says of itself how many instances it has.
     Without --move, --crash, --schedule or --calm one move and one crash are drawn from the seed.
     """
+    from chc_ref import chains
     from chc_ref.nfs.load_balancer import Pool
     from chc_ref.replay import report
     from chc_ref.replay.capture import load
@@ -209,27 +217,89 @@ def replay(
     if variant not in SHIPPED:
         raise UsageError(f"unknown variant {variant!r}; known: {', '.join(sorted(SHIPPED))}")
     networks = tuple(_network(text) for text in inside or ())
-    chain = default_chain(instances, tuple(Pool.parse(text) for text in pool or ()))
+    if chain is not None and (instances is not None or pool):
+        raise UsageError("--instances and --pool are for the default chain: write them in yours")
+    if chain is not None:
+        logical = chains.load(chain)
+    else:
+        logical = default_chain(instances or 2, tuple(Pool.parse(text) for text in pool or ()))
     with _progress(as_json) as bar:
         reading = bar.add_task("read", total=None)
         read = load(capture, networks, lambda count: bar.update(reading, completed=count))
         bar.update(reading, total=read.read, completed=read.read)
-        plan = _plan(chain, len(read.arrivals), move, crash, schedule, seed, calm)
+        plan = _plan(logical, len(read.arrivals), move, crash, schedule, seed, calm)
         total = len(read.arrivals)
         task = bar.add_task("replay", total=total)
         result = run(
-            chain,
+            logical,
             read.arrivals,
             plan,
             SHIPPED[variant].rules,
             lambda count: bar.update(task, completed=count),
         )
-    data = report.as_data(capture, read, plan, result, variant)
+    data = report.as_data(capture, read, logical, plan, result, variant)
     if as_json:
         print(json.dumps(data))
     else:
         report.show(out, data)
     raise typer.Exit(0 if result.difference is None else 1)
+
+
+@app.command()
+def chain(
+    name: Annotated[str, typer.Argument(metavar="CHAIN", help="A TOML file, or MODULE:OBJECT.")],
+    mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid flowchart.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Print a chain as it was drawn and as it is compiled: vertices, state, instances, ways."""
+    from chc_ref import chains, diagram
+
+    if mermaid and as_json:
+        raise UsageError("give --mermaid or --json, not both")
+    data = diagram.as_data(name, chains.load(name))
+    if as_json:
+        print(json.dumps(data))
+    elif mermaid:
+        print(diagram.mermaid(data))
+    else:
+        diagram.show(out, data)
+
+
+@app.command()
+def partition(
+    name: Annotated[str, typer.Argument(metavar="CHAIN", help="A TOML file, or MODULE:OBJECT.")],
+    capture: Annotated[Path, typer.Option(help="A pcap or pcapng file.")],
+    instances: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Instances of each vertex, for the chain's.")
+    ] = None,
+    evenness: Annotated[
+        float, typer.Option(help="Load of the busiest instance over the mean that is still even.")
+    ] = 1.25,
+    inside: Inside = None,
+    as_json: Json = False,
+) -> None:
+    """Split a capture by every scope of every vertex: how even it is, and what is shared.
+
+    The scope chosen is the coarsest that is even enough, else the finest. Exit code 1: an
+    object is not keyed by the scope that it names.
+    """
+    from chc_ref import chains
+    from chc_ref.replay import traffic
+    from chc_ref.replay.capture import load
+
+    logical = chains.load(name)
+    networks = tuple(_network(text) for text in inside or ())
+    with _progress(as_json) as bar:
+        reading = bar.add_task("read", total=None)
+        read = load(capture, networks, lambda count: bar.update(reading, completed=count))
+        bar.add_task("run the ideal chain", total=None)
+        seen = traffic.observe(logical, read.arrivals)
+        data = traffic.as_data(logical, seen, instances, evenness)
+    if as_json:
+        print(json.dumps({"chain": name, "capture": capture.name, **data}))
+    else:
+        traffic.show(out, data)
+    raise typer.Exit(1 if any(vertex["misdeclared"] for vertex in data["vertices"]) else 0)
 
 
 @app.command()

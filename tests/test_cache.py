@@ -53,6 +53,7 @@ from chc_ref.core.messages import (
 )
 from chc_ref.core.node import Entry, Node, Sink
 from chc_ref.core.operations import (
+    FLOW,
     Access,
     Draw,
     Get,
@@ -72,7 +73,7 @@ from chc_ref.core.store import Store, StoreState
 from chc_ref.core.values import Map, ObjectKey, UpdateId, clock_of, root_of
 from chc_ref.core.work import Announce, Emit, InstanceState
 from chc_ref.errors import UsageError
-from chc_ref.nfs.tiny import COUNTER, FLOW, HOST, HOT, LIMIT, MARKER
+from chc_ref.nfs.tiny import COUNTER, HOST, HOT, LIMIT, MARKER
 from chc_ref.system.composition import System
 from chc_ref.system.simulation import Simulation
 from chc_ref.system.world import World

@@ -102,7 +102,7 @@ def test_a_witness_that_is_not_reached_is_inconclusive(tmp_path: Path) -> None:
         ('to = "count.0"', 'to = "count.7"', "unknown instance 'count.7'"),
         ('"count.1"', '"count.9"', "unknown instance 'count.9'"),
         ('packets = ["A"]', "", "key 'packets' is missing"),
-        ("most_crashes = 1", "most_crashes = 'x'", "must be of type int"),
+        ("most_crashes = 1", "most_crashes = 'x'", "must be a whole number"),
         ("most_crashes = 1", "crashes = 1", "unknown key 'crashes'"),
         ('expect = "holds"', 'expect = "hold"', "it is holds or violated"),
         ('expect = "holds"', 'expect = "violated"', "needs the key 'violates'"),

@@ -84,4 +84,4 @@ def test_a_malformed_model_is_one_clear_error(pytester: pytest.Pytester) -> None
     pytester.mkdir("models").joinpath("bad.toml").write_text(text)
     result = pytester.runpytest_subprocess("--model-check")
     result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines(["*bad.toml: unknown nf 'cuonter'*"])
+    result.stdout.fnmatch_lines(["*bad.toml: vertex *: unknown nf 'cuonter'*"])

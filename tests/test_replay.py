@@ -52,7 +52,7 @@ def test_a_capture_matches_its_ground_truth_through_a_crash_and_moves(name: str)
     assert result.difference is None
     assert result.moved > 0
     assert set(result.crashed) == {"nat.0", "trojan.1"}
-    _check(vertices(result.values), TRUTH[name])
+    _check(vertices(default_chain(), result.values), TRUTH[name])
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -91,7 +91,7 @@ def test_a_pool_is_balanced_to_its_least_loaded_server() -> None:
     chain = default_chain(pools=(Pool.parse("10.9.0.0/31:80"),))
     result = replay(chain, arrivals, Schedule())
     assert result.difference is None
-    loads = vertices(result.values)["load_balancer"]
+    loads = vertices(default_chain(), result.values)["load_balancer"]
     assert loads["active_per_server"] == {"10.9.0.0:80": 3, "10.9.0.1:80": 3}
 
 
@@ -112,7 +112,7 @@ def test_a_closed_connection_gives_its_port_back_and_its_server_free() -> None:
     )
     result = replay(default_chain(1), arrivals, Schedule())
     assert result.difference is None
-    found = vertices(result.values)
+    found = vertices(default_chain(), result.values)
     assert found["nat"]["connections"] == 2
     assert found["load_balancer"]["connections_per_server"] == {"10.9.0.1:80": 2}
     assert found["load_balancer"]["active_per_server"] == {"10.9.0.1:80": 0}

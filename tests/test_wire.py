@@ -16,7 +16,7 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 
-from chc_ref.core import messages, operations, packets
+from chc_ref.core import control, messages, operations, packets, requests
 from chc_ref.core.messages import Arrive, Granted, Ready
 from chc_ref.core.transport import Datagram
 from chc_ref.core.values import Map
@@ -140,12 +140,11 @@ def datagram(*payload: Any) -> Datagram:
 
 def test_the_table_has_every_message() -> None:
     """A class of ``core.messages`` travels, by itself or in others, or is listed as none."""
+    modules = [module.__name__ for module in (messages, packets, requests, control)]
     declared = {
-        cls
-        for _, cls in inspect.getmembers(messages, inspect.isclass)
-        if cls.__module__ in (messages.__name__, packets.__name__)
+        cls for _, cls in inspect.getmembers(messages, inspect.isclass) if cls.__module__ in modules
     }
-    parts = {cls for cls in PARTS if cls.__module__ == messages.__name__}
+    parts = {cls for cls in PARTS if cls.__module__ in modules}
     assert declared == {*MESSAGES, *LOCAL} | parts
     assert len(declared) == len(MESSAGES) + len(LOCAL) + len(parts)
 

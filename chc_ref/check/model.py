@@ -11,8 +11,9 @@ from typing import Any
 
 import attrs
 
+from chc_ref import chains
 from chc_ref.core import messages
-from chc_ref.core.chain import Chain, Vertex, compile_chain
+from chc_ref.core.chain import Chain, compile_chain
 from chc_ref.core.messages import (
     Arrive,
     CloneRequested,
@@ -25,8 +26,7 @@ from chc_ref.core.transport import Transport
 from chc_ref.core.values import beside, vertex_of
 from chc_ref.core.vertex import Wish
 from chc_ref.errors import UsageError
-from chc_ref.files import read_toml
-from chc_ref.nfs.logic import LOGIC
+from chc_ref.files import Keys, at, check_keys, read_toml
 from chc_ref.nfs.tiny import TINY
 from chc_ref.system.composition import System
 from chc_ref.system.endpoint import MakeTransport, over_network
@@ -35,7 +35,7 @@ from chc_ref.system.world import World
 from chc_ref.variants.shipped import SHIPPED
 from chc_ref.verdict import Verdict
 
-KEYS: dict[str, tuple[type, bool]] = {
+KEYS: Keys = {
     "chc_model": (int, True),
     "about": (str, True),
     "leaves_out": (str, True),
@@ -43,16 +43,10 @@ KEYS: dict[str, tuple[type, bool]] = {
     "expect": (str, True),
     "violates": (str, False),
     "rules": (str, False),
-    "vertices": (list, True),
-    "edges": (list, False),
     "packets": (list, True),
     "moves": (list, False),
     "fragile": (list, False),
     "most_crashes": (int, False),
-    "persist_every": (int, False),
-    "roots": (int, False),
-    "log": (str, False),
-    "write_ahead": (bool, False),
     "checkpoints": (list, False),
     "draws": (list, False),
     "polls": (list, False),
@@ -62,10 +56,9 @@ KEYS: dict[str, tuple[type, bool]] = {
     "faulty": (list, False),
     "witnesses": (list, True),
     "slow": (bool, False),
+    **chains.KEYS,
 }
-"""Key of a model file: its type, and whether it must be there."""
-
-CHAIN_KEYS = ("persist_every", "roots", "log", "write_ahead")
+"""Keys of a model file; those of its chain among them."""
 
 
 @attrs.frozen
@@ -131,18 +124,14 @@ def load(path: Path) -> Model:
 
     """
     data = read_toml(path)
-    try:
-        return _model(path.stem, data)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
+    with at(path):
+        return _model(path, data)
 
 
-def _model(name: str, data: dict[str, Any]) -> Model:
+def _model(path: Path, data: dict[str, Any]) -> Model:
     _check_keys(data)
-    vertices = tuple(_vertex(entry) for entry in data["vertices"])
-    edges = tuple(_pair(edge) for edge in data.get("edges", ()))
-    options = {key: data[key] for key in CHAIN_KEYS if key in data}
-    chain = Chain(vertices, edges, **options)
+    of_chain = {key: data[key] for key in chains.KEYS if key in data}
+    chain = chains.read(of_chain, path.parent, TINY)  # the others read real packets' headers
     physical = compile_chain(chain)
     instances = {a for of in physical.instances.values() for a in of}
     components = physical.components.keys() - {"manager", "sink"}
@@ -154,7 +143,9 @@ def _model(name: str, data: dict[str, Any]) -> Model:
         _known(address, components, "fragile")
         _recoverable(address, chain)
     for vertex in data.get("polls", ()):
-        _known(vertex, {v.name for v in vertices if v.logic}, "polls, for a vertex with a logic,")
+        _known(
+            vertex, {v.name for v in chain.vertices if v.logic}, "polls, for a vertex with a logic,"
+        )
     for store in data.get("checkpoints", ()):
         _known(store, set(chain.stores), "checkpoints")
     world = World(
@@ -175,7 +166,7 @@ def _model(name: str, data: dict[str, Any]) -> Model:
     if rules not in SHIPPED:
         raise UsageError(f"unknown rules {rules!r}; known: {', '.join(sorted(SHIPPED))}")
     return Model(
-        name,
+        path.stem,
         data["about"],
         data["leaves_out"],
         tuple(data["clauses"]),
@@ -191,14 +182,7 @@ def _model(name: str, data: dict[str, Any]) -> Model:
 
 
 def _check_keys(data: dict[str, Any]) -> None:
-    for key, value in data.items():
-        if key not in KEYS:
-            raise UsageError(f"unknown key {key!r}; known: {', '.join(KEYS)}")
-        if not isinstance(value, KEYS[key][0]):
-            raise UsageError(f"key {key!r} must be of type {KEYS[key][0].__name__}")
-    for key, (_, needed) in KEYS.items():
-        if needed and key not in data:
-            raise UsageError(f"key {key!r} is missing")
+    check_keys(data, KEYS)
     if data["chc_model"] != 1:
         raise UsageError(f"chc_model = {data['chc_model']}; this version reads format 1")
     if data["expect"] == "violated" and not data.get("violates"):
@@ -226,47 +210,11 @@ def _pattern(entry: Any, name: str, channels: tuple[Channel, ...]) -> Pattern:
     return source, to, kind
 
 
-VERTEX_KEYS: dict[str, type] = {
-    "name": str,
-    "nf": str,
-    "instances": int,
-    "eager_flush": bool,
-    "store": str,
-    "split": str,
-    "clones": bool,
-    "standby": int,
-    "logic": str,
-}
-
-
-def _vertex(entry: Any) -> Vertex:
-    if not isinstance(entry, dict) or not {"name", "nf"} <= entry.keys():
-        raise UsageError(f"vertex {entry!r} needs name and nf")
-    for key, value in entry.items():
-        if key not in VERTEX_KEYS:
-            raise UsageError(f"vertex {entry['name']!r}: unknown key {key!r}")
-        if not isinstance(value, VERTEX_KEYS[key]):
-            raise UsageError(f"vertex {entry['name']!r}: {key} is no {VERTEX_KEYS[key].__name__}")
-    if entry["nf"] not in TINY:
-        raise UsageError(f"unknown nf {entry['nf']!r}; known: {', '.join(sorted(TINY))}")
-    logic = entry.get("logic")
-    if logic is not None and logic not in LOGIC:
-        raise UsageError(f"unknown logic {logic!r}; known: {', '.join(sorted(LOGIC))}")
-    chosen = {"logic": LOGIC[logic]} if logic else {}
-    return Vertex(**{**entry, **chosen, "nf": TINY[entry["nf"]]})
-
-
 def _recoverable(address: str, chain: Chain) -> None:
     if address in chain.stores and not chain.write_ahead:
         raise UsageError("a store can fail only with write_ahead = true (REC-5)")
     if address in chain.root_addresses and chain.log == "root" and not chain.persist_every:
         raise UsageError("a root can fail only with persist_every or log = 'store' (ROOT-5)")
-
-
-def _pair(edge: Any) -> tuple[str, str]:
-    if not isinstance(edge, list) or len(edge) != 2:
-        raise UsageError(f"edge {edge!r} is not a pair of vertices")
-    return edge[0], edge[1]
 
 
 def _wish(entry: Any, instances: set[str], components: set[str]) -> Wish:

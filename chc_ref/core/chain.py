@@ -34,10 +34,6 @@ class Vertex:
     nf: NetworkFunction
     instances: int = 1
     """Default parallelism (CHAIN-2)."""
-    standby: int = 0
-    """Further instances, for when it is scaled out: they take no traffic before."""
-    logic: Logic | None = None
-    """What the operator makes of its statistics (CHAIN-3)."""
     eager_flush: bool = True
     """Flush after each packet, or on a timer only (CACHE-2)."""
     store: Address = "store"
@@ -46,6 +42,10 @@ class Vertex:
     """Name of the scope that it is split by; empty for the whole flow (SPLIT-2)."""
     clones: bool = False
     """Each instance has a second host, where a clone may run (CLONE-1)."""
+    standby: int = 0
+    """Further instances, for when it is scaled out: they take no traffic before."""
+    logic: Logic | None = None
+    """What the operator makes of its statistics (CHAIN-3)."""
 
     @property
     def scope(self) -> Scope | None:
@@ -96,6 +96,9 @@ class Physical:
     """IDs of the instances of each vertex; each runs on the host of that name at first."""
     components: dict[Address, Component]
     channels: tuple[tuple[Address, Address], ...]
+    graph: nx.DiGraph
+    """The physical DAG: every way of a packet from the roots to the sink. A node has its
+    ``kind``: ``root``, ``instance`` or ``sink`` (CHAIN-2)."""
 
 
 def check(chain: Chain) -> nx.DiGraph:
@@ -112,6 +115,9 @@ def check(chain: Chain) -> nx.DiGraph:
         raise UsageError(f"{chain.roots} roots; there are 1 to {1 << ROOT_BITS}")
     if chain.log not in ("root", "store"):
         raise UsageError(f"log = {chain.log!r} is neither 'root' nor 'store'")
+    for name in ("persist_every", "capacity"):
+        if getattr(chain, name) < 0:
+            raise UsageError(f"{name} = {getattr(chain, name)} is below 0, which stands for none")
     reserved = {"manager", "sink", *chain.root_addresses, *chain.stores}
     for vertex in chain.vertices:
         _check_vertex(vertex, names, reserved)
@@ -121,10 +127,17 @@ def check(chain: Chain) -> nx.DiGraph:
         for end in edge:
             if end not in names:
                 raise UsageError(f"edge {edge[0]} -> {edge[1]} names an unknown vertex {end!r}")
+        if graph.has_edge(*edge):
+            raise UsageError(f"edge {edge[0]} -> {edge[1]} is there twice")
         graph.add_edge(*edge)
     if not nx.is_directed_acyclic_graph(graph):
-        cycle = " -> ".join(a for a, _ in nx.find_cycle(graph))
-        raise UsageError(f"the chain has a cycle: {cycle}")
+        cycle = nx.find_cycle(graph)
+        ways = " -> ".join([*(a for a, _ in cycle), cycle[0][0]])
+        raise UsageError(f"the chain has a cycle: {ways}")
+    for vertex in chain.vertices:
+        for below in graph.succ[vertex.name] if vertex.nf.off_path else ():
+            fault = f"nothing goes on from {vertex.name!r}, which works off the path"
+            raise UsageError(f"vertex {below!r} cannot be reached from {vertex.name!r}: {fault}")
     return graph
 
 
@@ -235,7 +248,33 @@ def compile_chain(chain: Chain, rules: Rules = AMENDED) -> Physical:
     )
     outlets = tuple(address for name in lasts for address in instances[name])
     components["sink"] = Sink(Queue("sink", outlets, suppress=False, rules=rules))
-    return Physical(chain, instances, components, _channels(chain, graph, hosts))
+    return Physical(
+        chain,
+        instances,
+        components,
+        _channels(chain, graph, hosts),
+        _ways(roots, instances, components),
+    )
+
+
+def _ways(
+    roots: tuple[Address, ...],
+    instances: dict[str, tuple[Address, ...]],
+    components: dict[Address, Component],
+) -> nx.DiGraph:
+    """Give the physical DAG: what leads on from a node are the ways of the splitter behind it."""
+    ways = nx.DiGraph()
+    ways.add_nodes_from(roots, kind="root")
+    for of in instances.values():
+        ways.add_nodes_from(of, kind="instance")
+    for address in tuple(ways):
+        host = components[address]
+        below = host.splitter.downstream if isinstance(host, Entry | Node) else ()
+        ways.add_edges_from((address, to) for edge in below for to in edge.instances)
+        if isinstance(host, Node) and host.instance.last and not host.instance.nf.off_path:
+            ways.add_edge(address, "sink")
+    ways.add_node("sink", kind="sink")
+    return ways
 
 
 def _hosts(vertex: Vertex, instances: tuple[Address, ...]) -> tuple[Address, ...]:

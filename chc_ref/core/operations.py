@@ -165,6 +165,10 @@ class Scope:
     """Gives the scope's part of a flow."""
 
 
+FLOW = Scope("flow", lambda flow: flow)
+"""The finest scope there is: every header field that tells one flow from another."""
+
+
 @attrs.frozen
 class StateObject:
     """Declaration of one state object of a vertex (Table 4)."""
@@ -181,7 +185,8 @@ class StateObject:
     drawn: bool = False
     """Some of its updates draw their value (STORE-9)."""
     scope: str = ""
-    """Name of the scope that keys it, for an object that may be cached (CACHE-4)."""
+    """Name of the scope that keys it: all users of one key have one key in that scope. Empty
+    for an object that no header field keys, which instances always share (SPLIT-1, CACHE-4)."""
 
     @property
     def strategy(self) -> Strategy:
@@ -226,6 +231,8 @@ class NetworkFunction:
     process: Callable[[Any, Any, int], Process] = attrs.field(eq=False, repr=False)
     scopes: tuple[Scope, ...] = ()
     """Scopes of its state, finest first, as ``scope()`` lists them; none: by flow (SPLIT-1)."""
+    off_path: bool = False
+    """It works on a copy of the traffic that goes no further: set by ``off_path`` alone."""
 
     def declared(self, name: str) -> StateObject:
         """Give the declaration of object ``name``; KeyError is a fault of the NF's code."""
@@ -233,3 +240,16 @@ class NetworkFunction:
             if declared.name == name:
                 return declared
         raise KeyError(f"{self.name} uses an undeclared object {name!r}")
+
+
+def off_path(nf: NetworkFunction) -> NetworkFunction:
+    """Give an NF off the path: it gets a copy of the traffic, which ends there (CHAIN-1).
+
+    What it would send goes nowhere, so no packet leaves the chain twice; its alerts leave.
+    """
+
+    def process(headers: Any, flow: Any, clock: int) -> Process:
+        outcome = yield from nf.process(headers, flow, clock)
+        return Outcome(alerts=outcome.alerts)
+
+    return attrs.evolve(nf, process=process, off_path=True)

@@ -17,6 +17,7 @@ from typing import Any
 
 import attrs
 
+from chc_ref import chains
 from chc_ref.core.chain import Chain, Physical, Vertex, compile_chain
 from chc_ref.core.messages import Alert, Arrive, Failed, Output
 from chc_ref.core.transport import Transport
@@ -30,7 +31,6 @@ from chc_ref.net.node import (
     Loop,
     Page,
     Snapshot,
-    load_chain,
     load_codec,
 )
 from chc_ref.nfs.headers import Connection, FiveTuple, Headers
@@ -93,7 +93,7 @@ class Cluster:
 
     Args:
         physical: the compiled chain.
-        chain: ``module:attribute`` of a function that gives the chain.
+        chain: its name, as ``chains.load`` takes it.
         classes: ``module:attribute`` of the classes its headers are made of, or "".
         seconds: longest life of a process.
 
@@ -313,7 +313,7 @@ def run_demo(
 
     Args:
         packets: input, in order.
-        chain: ``module:attribute`` of a function that gives the chain; each process calls it.
+        chain: its name, as ``chains.load`` takes it; each process loads it.
         classes: ``module:attribute`` of a tuple of the attrs classes and enumerations that
             travel in headers, flows, values and operations of the chain; "" for none.
         crashes: by default the first instance, after half of the packets.
@@ -329,7 +329,7 @@ def run_demo(
 
     """
     begin = time.monotonic()
-    physical = compile_chain(load_chain(chain))
+    physical = compile_chain(chains.load(chain))
     codec = load_codec(classes)
     schedule = _schedule(physical, len(packets), crashes)
     cluster = Cluster(physical, chain, classes, limit_s + SPARE_S)

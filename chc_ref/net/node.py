@@ -11,7 +11,6 @@ one line of JSON with the ports of all endpoints, and runs until its standard in
 
 from __future__ import annotations
 
-import importlib
 import json
 import selectors
 import socket
@@ -22,13 +21,15 @@ from typing import Any, Protocol
 
 import attrs
 
-from chc_ref.core.chain import Chain, compile_chain
+from chc_ref import chains
+from chc_ref.core.chain import compile_chain
 from chc_ref.core.messages import Crashed, Received, Send
 from chc_ref.core.node import Component, EntryState, NodeState, SinkState
 from chc_ref.core.store import StoreState
 from chc_ref.core.transport import Datagram, Delivered, RetransmitTimer, Transport
 from chc_ref.core.values import Address, sorted_items
-from chc_ref.errors import ChcError, UsageError, WireFormatError
+from chc_ref.errors import ChcError, WireFormatError
+from chc_ref.files import load_object
 from chc_ref.net.wire import MOST_BYTES, Codec
 from chc_ref.require.witness import Witness
 
@@ -270,32 +271,9 @@ class Loop:
             return
 
 
-def load(name: str) -> Any:
-    """Give what ``module:attribute`` names.
-
-    Raises:
-        UsageError: there is no such thing.
-
-    """
-    module, _, attribute = name.partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise UsageError(f"cannot load {name!r}: {error}") from error
-
-
-def load_chain(name: str) -> Chain:
-    """Give the chain that the function called ``module:attribute`` gives."""
-    function = load(name)
-    chain = function() if callable(function) else function
-    if not isinstance(chain, Chain):
-        raise UsageError(f"{name} gives a {type(chain).__name__}, not a Chain")
-    return chain
-
-
 def load_codec(classes: str) -> Codec:
     """Give the codec for the classes listed under ``module:attribute``; "" lists none."""
-    return Codec((*CONTROL, *(load(classes) if classes else ())))
+    return Codec((*CONTROL, *(load_object(classes) if classes else ())))
 
 
 @attrs.frozen
@@ -305,7 +283,7 @@ class Config:
     component: Address
     incarnation: int
     chain: str
-    """``module:attribute`` of a function that gives the chain."""
+    """A TOML file, or ``module:attribute`` of a chain or of a function that gives one."""
     classes: str = ""
     """``module:attribute`` of the classes that the chain's headers are made of."""
     port: int = 0
@@ -315,7 +293,7 @@ class Config:
 
 def serve(config: Config) -> None:
     """Be ``config.component`` until standard input is closed or time is over."""
-    chain = load_chain(config.chain)
+    chain = chains.load(config.chain)
     physical = compile_chain(chain)
     transport = Transport(config.component, config.incarnation)
     endpoint = Endpoint(transport, load_codec(config.classes), config.port)
@@ -342,4 +320,4 @@ def main(arguments: list[str]) -> int:
 
 if __name__ == "__main__":
     # By its name: a chain's module may import this one, and must get the same classes.
-    sys.exit(load("chc_ref.net.node:main")(sys.argv[1:]))
+    sys.exit(load_object("chc_ref.net.node:main")(sys.argv[1:]))

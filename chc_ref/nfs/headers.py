@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import attrs
 
+from chc_ref.core.operations import Scope
+
 ICMP, TCP, UDP = 1, 6, 17
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
@@ -35,6 +37,10 @@ class FiveTuple:
     def server(self) -> str:
         """The outside end, as ``address:port``."""
         return f"{self.outside}:{self.outside_port}"
+
+
+HOST = Scope("host", lambda flow: flow.inside)
+"""The inside host, which the paper calls the source address (SPLIT-1)."""
 
 
 @attrs.frozen(cache_hash=True)

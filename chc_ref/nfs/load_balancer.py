@@ -3,23 +3,30 @@
 A connection from inside goes to the least loaded server of the pool that its destination
 belongs to. Without a pool the destination is its own and only server: then a capture's real
 servers are counted as they were. Bytes are IP total lengths of TCP packets, both directions.
+
+A service is a pool, or a destination outside of all pools. It keys the servers' loads and, since
+no two services have a server in common, their bytes as well (SPLIT-1).
 """
 
 from __future__ import annotations
 
 import ipaddress
+import itertools
 from typing import Any, ClassVar
 
 import attrs
 
 from chc_ref.core.operations import (
+    FLOW,
     Access,
     Get,
     Increment,
     NetworkFunction,
     Outcome,
+    Pattern,
     Process,
     Put,
+    Scope,
     StateObject,
 )
 from chc_ref.core.values import Map, evolve
@@ -100,21 +107,36 @@ class Pool:
         except ValueError:
             raise UsageError(f"pool {text!r} is not of the form NETWORK/BITS:PORT") from None
 
+    def __str__(self) -> str:
+        return f"{self.network}:{self.port}"
+
+    def has(self, flow: FiveTuple) -> bool:
+        """Tell whether a flow is for this service."""
+        inside = ipaddress.IPv4Address(flow.outside) in self.network
+        return inside and flow.outside_port == self.port
+
     def servers(self) -> tuple[str, ...]:
         """List its servers as ``address:port``."""
         return tuple(f"{address}:{self.port}" for address in self.network)
 
 
 def load_balancer(pools: tuple[Pool, ...] = ()) -> NetworkFunction:
-    """Give a load balancer for these pools."""
-    servers = {pool: pool.servers() for pool in pools}
+    """Give a load balancer for these pools.
+
+    Raises:
+        UsageError: two pools have a server in common.
+
+    """
+    for one, other in itertools.combinations(pools, 2):
+        if one.port == other.port and one.network.overlaps(other.network):
+            raise UsageError(f"pools {one} and {other} have servers in common")
+    servers = {str(pool): pool.servers() for pool in pools}
+
+    def service(flow: FiveTuple) -> str:
+        return next((str(pool) for pool in pools if pool.has(flow)), flow.server)
 
     def candidates(flow: FiveTuple) -> tuple[str, ...]:
-        for pool in pools:
-            inside = ipaddress.IPv4Address(flow.outside) in pool.network
-            if inside and flow.outside_port == pool.port:
-                return servers[pool]
-        return (flow.server,)
+        return servers.get(service(flow), (flow.server,))
 
     def process(headers: Headers, flow: FiveTuple, clock: int) -> Process:
         if headers.protocol != TCP:
@@ -123,12 +145,14 @@ def load_balancer(pools: tuple[Pool, ...] = ()) -> NetworkFunction:
         assigned = known
         if headers.outbound and is_new(known.connection if known else None, headers):
             leaving = known.server if known and not known.connection.closed else None
-            server = yield Access("load", Choose(candidates(flow), leaving))
+            choice = Choose(candidates(flow), leaving)
+            server = yield Access("load", choice, key=service(flow))
             assigned = Assigned(server, Connection(headers.sequence))
         elif known is not None:
             assigned = evolve(known, connection=known.connection.after(headers))
             if assigned.connection.closed and not known.connection.closed:
-                yield Access("load", End(known.server), blocking=False)
+                end = End(known.server)
+                yield Access("load", end, key=service(flow), blocking=False)
         if assigned is None:
             return Outcome((headers,))  # it began before the capture, or was opened outside
         if assigned != known:
@@ -140,11 +164,18 @@ def load_balancer(pools: tuple[Pool, ...] = ()) -> NetworkFunction:
         return Outcome((headers,))
 
     objects = (
-        StateObject("load", per_flow=False, initial=Map(), ordered=True),
-        StateObject("bytes", per_flow=False, initial=0),
-        StateObject("server", per_flow=True, initial=None, accesses=2),
+        StateObject(
+            "load",
+            per_flow=False,
+            initial=Map(),
+            ordered=True,
+            pattern=Pattern.BOTH,
+            scope="service",
+        ),
+        StateObject("bytes", per_flow=False, initial=0, scope="service"),
+        StateObject("server", per_flow=True, accesses=2, pattern=Pattern.READ_MOSTLY, scope="flow"),
     )
-    return NetworkFunction("load_balancer", objects, process)
+    return NetworkFunction("load_balancer", objects, process, (FLOW, Scope("service", service)))
 
 
 LOAD_BALANCER = load_balancer()

@@ -1,16 +1,22 @@
-"""NAT (NF-1, section 6, Table 4): ports from a shared list, one mapping per connection."""
+"""NAT (NF-1, section 6, Table 4): ports from a shared list, one mapping per connection.
+
+Only the mapping is keyed by header fields; ports and counters are of the whole vertex, so no
+split of the traffic gives them to one instance (SPLIT-1).
+"""
 
 from __future__ import annotations
 
 import attrs
 
 from chc_ref.core.operations import (
+    FLOW,
     Access,
     Get,
     Increment,
     NetworkFunction,
     OperationFailed,
     Outcome,
+    Pattern,
     Pop,
     Process,
     Push,
@@ -92,8 +98,13 @@ NAT = NetworkFunction(
     (
         StateObject("total_packets", per_flow=False, initial=0),
         StateObject("total_tcp_packets", per_flow=False, initial=0),
-        StateObject("free_ports", per_flow=False, initial=PORTS, ordered=True),
-        StateObject("mapping", per_flow=True, initial=None, accesses=2),
+        StateObject(
+            "free_ports", per_flow=False, initial=PORTS, ordered=True, pattern=Pattern.BOTH
+        ),
+        StateObject(
+            "mapping", per_flow=True, accesses=2, pattern=Pattern.READ_MOSTLY, scope="flow"
+        ),
     ),
     _nat,
+    (FLOW,),
 )

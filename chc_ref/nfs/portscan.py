@@ -14,16 +14,18 @@ from typing import Any, ClassVar
 import attrs
 
 from chc_ref.core.operations import (
+    FLOW,
     Access,
     Get,
     NetworkFunction,
     Outcome,
+    Pattern,
     Process,
     Put,
     StateObject,
 )
 from chc_ref.core.values import evolve
-from chc_ref.nfs.headers import FiveTuple, Headers
+from chc_ref.nfs.headers import HOST, FiveTuple, Headers
 
 SUCCESS_IF_BENIGN = 0.7
 SUCCESS_IF_SCANNER = 0.1
@@ -93,8 +95,16 @@ def _answers(headers: Headers) -> bool:
 PORTSCAN = NetworkFunction(
     "portscan",
     (
-        StateObject("likelihood", per_flow=False, initial=Likelihood(), ordered=True),
-        StateObject("attempt", per_flow=True, initial=None, accesses=2),
+        StateObject(
+            "likelihood",
+            per_flow=False,
+            initial=Likelihood(),
+            ordered=True,
+            pattern=Pattern.BOTH,
+            scope="host",
+        ),
+        StateObject("attempt", per_flow=True, accesses=2, pattern=Pattern.BOTH, scope="flow"),
     ),
     _portscan,
+    (FLOW, HOST),
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from chc_ref.core.operations import (
+    FLOW,
     Access,
     CompareAndUpdate,
     Draw,
@@ -100,7 +101,6 @@ def _shared(name: str, initial: Any, **how: Any) -> StateObject:
 
 
 HOST = Scope("host", _host)
-FLOW = Scope("flow", lambda flow: flow)
 
 COUNTER = NetworkFunction(
     "counter",

@@ -16,16 +16,19 @@ from typing import Any, ClassVar
 import attrs
 
 from chc_ref.core.operations import (
+    FLOW,
     Access,
     Get,
     NetworkFunction,
     Outcome,
+    Pattern,
     Process,
     Put,
     StateObject,
+    off_path,
 )
 from chc_ref.core.values import evolve
-from chc_ref.nfs.headers import TCP, FiveTuple, Headers
+from chc_ref.nfs.headers import HOST, TCP, FiveTuple, Headers
 
 SSH_PORT, FTP_PORT, IRC_PORT = 22, 21, 6667
 CONTROL_PORTS = frozenset({FTP_PORT, IRC_PORT})
@@ -166,11 +169,21 @@ def _read_ftp(session: Session, headers: Headers, clock: int) -> tuple[Session, 
     return session, steps
 
 
-TROJAN = NetworkFunction(
-    "trojan",
-    (
-        StateObject("history", per_flow=False, initial=History(), accesses=MOST_STEPS),
-        StateObject("session", per_flow=True, initial=None, accesses=2),
-    ),
-    _trojan,
+TROJAN = off_path(
+    NetworkFunction(
+        "trojan",
+        (
+            StateObject(
+                "history",
+                per_flow=False,
+                initial=History(),
+                accesses=MOST_STEPS,
+                pattern=Pattern.BOTH,
+                scope="host",
+            ),
+            StateObject("session", per_flow=True, accesses=2, pattern=Pattern.BOTH, scope="flow"),
+        ),
+        _trojan,
+        (FLOW, HOST),
+    )
 )

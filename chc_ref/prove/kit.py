@@ -8,18 +8,17 @@ so, once a cell fails, the kit also looks for a run from the start that breaks a
 
 from __future__ import annotations
 
-import importlib.util
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
 from typing import Any, Literal
 
 import attrs
 import z3
 
 from chc_ref.errors import UsageError
+from chc_ref.files import import_file
 from chc_ref.verdict import Report, Verdict
 
 INIT = "init"
@@ -159,7 +158,7 @@ def load_proofs(path: Path) -> tuple[Proof, ...]:
     """
     path = Path(path)
     try:
-        module = _module(path)
+        module = import_file(path)
         members = [each for each in vars(module).values() if isinstance(each, ProofFunction)]
         # A proof function imported from another file is that file's proof.
         own = [each for each in members if each.function.__module__ == module.__name__]
@@ -169,15 +168,6 @@ def load_proofs(path: Path) -> tuple[Proof, ...]:
     if not found:
         raise UsageError(f"{path}: no function is marked @proof")
     return found
-
-
-def _module(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"proofs_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError("not a Python file")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 # ----------------------------------------------------------------------------- obligations

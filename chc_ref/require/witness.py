@@ -33,6 +33,8 @@ class Witness:
         request = event.message
         if not isinstance(request, Apply):
             return
+        if not state.up or request.start < state.fences.get(event.source, 0):
+            return  # the store takes nothing of what a dead sender left behind (REC-1)
         update = request.id
         if update in state.memory.records:
             self.duplicates += 1
