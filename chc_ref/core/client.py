@@ -144,8 +144,11 @@ class Client:
         return evolve(state, cache=cache, copies=Map(), expected=None)
 
     def on_checkpointed(self, state: ClientState, message: Checkpointed) -> ClientState:
-        """Forget the part of the log that is in a checkpoint (REC-5)."""
-        ids = [issued.access.id for issued in state.issued]
+        """Forget the part of the log that is in a checkpoint (REC-5).
+
+        Up to the access itself: an emulation of it may come long after (findings).
+        """
+        ids = [None if i.access.emulate else i.access.id for i in state.issued]
         after = ids.index(message.last) + 1 if message.last in ids else 0
         return evolve(state, issued=state.issued[after:])
 
@@ -154,6 +157,8 @@ class Client:
         return evolve(state, copies=Map(), expected=None)
 
     def _noted(self, state: ClientState, result: Result) -> ClientState:
+        if not result.known:
+            return state
         answer = (result.value,)
         issued = tuple(
             evolve(i, result=answer) if i.access.id == result.id else i for i in state.issued

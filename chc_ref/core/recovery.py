@@ -57,8 +57,7 @@ def restore(
         stamps = [checkpoint.stamp(key)]
         stamps += [s for h in hosts for at, s in recalled[h].reads if at == key]
         memory = _shared(memory, key, kinds[key], tuple(stamps), logs, results, drawn, rules)
-    applied = memory.applied.update({host: log[-1].access.id for host, log in logs.items() if log})
-    return evolve(memory, applied=applied)
+    return evolve(memory, applied=memory.applied.update(_applied(memory, logs)))
 
 
 def _log(checkpoint: Memory, recalled: Map[Address, Recollection]) -> Map[int, Any]:
@@ -81,6 +80,21 @@ def _results(logs: dict[Address, tuple[Issued, ...]]) -> dict[UpdateId, Any]:
     return {i.access.id: i.result[0] for log in logs.values() for i in log if i.result}
 
 
+def _applied(memory: Memory, logs: dict[Address, tuple[Issued, ...]]) -> dict[Address, UpdateId]:
+    """Give how far each log is in the memory: a read without an answer is still to be made.
+
+    Were that trimmed from its log, a second failure would forget what it will have read (DUP-2).
+    """
+    applied = {}
+    for host, log in logs.items():
+        for issued in log:
+            if issued.access.id not in memory.records:
+                break
+            if not issued.access.emulate:
+                applied[host] = issued.access.id
+    return applied
+
+
 def _per_flow(
     memory: Memory,
     logs: dict[Address, tuple[Issued, ...]],
@@ -92,7 +106,7 @@ def _per_flow(
         issued.access.id: (host, issued.access)
         for host, log in logs.items()
         for issued in log
-        if kinds[issued.access.id.object].per_flow and not issued.access.emulate
+        if kinds[issued.access.id.object].per_flow
     }
     for update in sorted(accesses, key=lambda u: (u.clock, u.branch, u.seq, str(u.object))):
         if update not in memory.records:
@@ -126,7 +140,7 @@ def _shared(
     """Start from the most recent read, and re-execute what it does not include (REC-5)."""
     mine = {h: [i for i in log if i.access.id.object == key] for h, log in logs.items()}
     updates = {
-        h: tuple(i.access.id for i in of if not i.access.operation.reads_only)
+        h: tuple(a.id for i in of if not ((a := i.access).operation.reads_only or a.emulate))
         for h, of in mine.items()
     }
     base = rules.most_recent(stamps, tuple(updates.values()))

@@ -1,0 +1,784 @@
+"""A store's failover: REC-4, REC-5, REC-6, REC-7, whatever was under way when the store failed.
+
+The store and its users, with the real client library and real channels, but users that do
+whatever hypothesis wants. Some of the users are two hosts of one instance, and some fail and do
+everything once more, as a replay makes them. After each recovery the memory must be one that
+some order of the accesses gives: one that keeps each instance's own order, and in which every
+access returns what anybody was told of it. Per-flow objects follow their clocks.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections import deque
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import attrs
+import hypothesis.strategies as st
+import pytest
+from hypothesis.stateful import initialize, precondition, rule
+from machines import Machine, catches, drive
+
+from chc_ref.core.client import Client, ClientState
+from chc_ref.core.memory import Memory, Owner, Record
+from chc_ref.core.messages import (
+    Acquire,
+    Apply,
+    Cache,
+    Callback,
+    Checkpointed,
+    CheckpointTimer,
+    Committed,
+    Crashed,
+    Drawn,
+    Fence,
+    Granted,
+    Issued,
+    LogEntry,
+    Packet,
+    Recall,
+    Received,
+    Recollection,
+    Release,
+    Result,
+    Send,
+    Stamp,
+    Start,
+)
+from chc_ref.core.operations import (
+    CompareAndUpdate,
+    Draw,
+    Get,
+    Increment,
+    NetworkFunction,
+    Operation,
+    Outcome,
+    Pattern,
+    Pop,
+    Process,
+    Push,
+    Put,
+    StateObject,
+)
+from chc_ref.core.recovery import restore
+from chc_ref.core.rules import AMENDED, Logs, Rules
+from chc_ref.core.store import Store, StoreState
+from chc_ref.core.values import Address, Map, ObjectKey, UpdateId, identity_of, sorted_items
+from chc_ref.variants.shipped import SHIPPED
+
+FLOW = StateObject("flow", True, initial=())
+LIST = StateObject("list", False, initial=(), ordered=True)
+SUM = StateObject("sum", False, initial=0)
+LIMIT = StateObject("limit", False, initial=0, pattern=Pattern.READ_MOSTLY)
+OBJECTS = {declared.name: declared for declared in (FLOW, LIST, SUM, LIMIT)}
+BITS = {name: 8 * at for at, name in enumerate(OBJECTS)}
+LIST_KEY = ObjectKey("v", "list", ())
+
+
+def _nothing(headers: Any, flow: Any, clock: int) -> Process:
+    yield from ()
+    return Outcome((headers,))
+
+
+NF = NetworkFunction("any", tuple(OBJECTS.values()), _nothing)
+
+
+# --------------------------------------------------------------------------- orders
+
+UNKNOWN = object()
+"""Result of an access that nobody was told."""
+
+Lane = list[tuple[Operation, Any]]
+"""What one instance did to one object, in order: (operation, result)."""
+
+
+def is_some_order(lanes: list[Lane], initial: Any, final: Any) -> bool:
+    """Tell whether some order of the accesses gives these results, and this value at the end."""
+    tried: set[tuple[tuple[int, ...], Any]] = set()
+    open_ends = [((0,) * len(lanes), initial)]
+    while open_ends:
+        places, value = open_ends.pop()
+        if all(place == len(lane) for place, lane in zip(places, lanes, strict=True)):
+            if value == final:
+                return True
+            continue
+        for at, (place, lane) in enumerate(zip(places, lanes, strict=True)):
+            if place == len(lane):
+                continue
+            operation, expected = lane[place]
+            after, result = operation.apply(value)
+            then = ((*places[:at], place + 1, *places[at + 1 :]), after)
+            if expected in (UNKNOWN, result) and then not in tried:
+                tried.add(then)
+                open_ends.append(then)
+    return False
+
+
+def test_orders_are_told_apart() -> None:
+    """The judge itself: it finds the order that there is, and none where there is none."""
+    one: Lane = [(Push("a"), 1), (Pop(), "b")]
+    assert is_some_order([one, [(Push("b"), UNKNOWN)]], (), ("a",)) is False
+    assert is_some_order([one, [(Push("b"), UNKNOWN), (Pop(), "a")]], (), ())
+    assert is_some_order([[(Increment(), UNKNOWN)]] * 2, 0, 2)
+    assert is_some_order([[(Increment(), UNKNOWN)]] * 2, 0, 1) is False
+    assert is_some_order([[(Increment(), 1)]] * 2, 0, 2) is False
+
+
+# --------------------------------------------------------------------------- users
+
+
+@attrs.define
+class User:
+    """One host: the client library, and what it is about to do."""
+
+    name: Address
+    state: ClientState
+    to_store: deque[Any] = attrs.field(factory=deque)
+    to_user: deque[Any] = attrs.field(factory=deque)
+    done: int = 0
+    """Accesses of its instance's script that it has issued."""
+    waits: Apply | None = None
+    asks: Acquire | None = None
+    owned: dict[str, int] = attrs.field(factory=dict)
+    released: list[tuple[int, str, int]] = attrs.field(factory=list)
+    """(place in the script, flow, epoch) of each flow that it gave up."""
+    to_release: list[tuple[int, str, int]] = attrs.field(factory=list)
+    """What its predecessor gave up, and it has not come so far yet."""
+    cached: dict[str, tuple[int, ...]] = attrs.field(factory=dict)
+
+
+HOSTS = ("v.0", "v.0'", "v.1", "v.2")
+HOMES = {"A": "v.0", "B": "v.1", "D": "v.2"}
+MOST = 9
+"""Accesses of one shared object in one run: more have more orders than one can try."""
+
+
+class Users(Machine):
+    """A store, its users, and the channels between them."""
+
+    protocol: ClassVar[Rules] = AMENDED
+    wanted = frozenset(
+        {
+            *("recovered", "recovered from a checkpoint", "re-executed", "from a read"),
+            *("copy read", "emulated in vain", "granted", "user failed", "trimmed", "twice"),
+        }
+    )
+
+    @initialize(names=st.sets(st.sampled_from(("list", "sum", "limit")), min_size=1, max_size=2))
+    def start(self, names: set[str]) -> None:
+        """Begin with every flow at its home, and a clone of one instance."""
+        self.names = sorted(names)
+        self.store = Store(Map({"v": NF.objects}), stamps=True, rules=self.protocol)
+        self.client = Client("store", NF, write_ahead=True, rules=self.protocol)
+        self.stored, self.session, self.clock = StoreState(), 0, 0
+        self.scripts: dict[Address, list[Apply]] = {identity_of(host): [] for host in HOSTS}
+        self.seen: dict[UpdateId, Any] = {}
+        self.committed: set[tuple[int, int]] = set()
+        self.users = {host: self._user(host, 0) for host in HOSTS}
+        for flow, home in HOMES.items():
+            self._ask(self.users[home], flow, 0)
+        self._settle()
+        twin, other = self.users["v.0'"], self.users["v.0"]
+        twin.owned, twin.cached = dict(other.owned), dict(other.cached)
+
+    def _user(self, host: Address, start: int) -> User:
+        cloned = identity_of(host) == "v.0"
+        return User(host, ClientState(start=start, cache=Cache(True, copies=not cloned)))
+
+    # ------------------------------------------------------------------ what users do
+
+    @rule(
+        host=st.sampled_from(HOSTS),
+        which=st.integers(0, 1),
+        operation=st.integers(0, 3),
+        how=st.tuples(st.booleans(), st.booleans()),
+    )
+    def access(self, host: Address, which: int, operation: int, how: tuple[bool, bool]) -> None:
+        """Let a host access a shared object: waiting or not, for a new packet or its last one."""
+        user, (blocking, more) = self.users[host], how
+        if user.waits is not None or self._is_behind(user):
+            return
+        name, script = self.names[which % len(self.names)], self.scripts[identity_of(host)]
+        used = [a for of in self.scripts.values() for a in of if a.id.object.name == name]
+        if len(used) == MOST:
+            return
+        mine = [a for a in used if a in script and a.id.clock == script[-1].id.clock]
+        clock, seq = (script[-1].id.clock, len(mine)) if script and more else (self._next(), 0)
+        update = UpdateId(clock, (), ObjectKey("v", name, ()), seq)
+        what = self._operation(name, operation, update)
+        blocking = blocking or isinstance(what, Get | Draw)
+        script.append(Apply(update, what, 1 << (BITS[name] + seq), blocking))
+        self._issue(user)
+
+    @rule(host=st.sampled_from(HOSTS), which=st.integers(0, 2**8))
+    def emulate(self, host: Address, which: int) -> None:
+        """Let a packet pass through that is replayed to another instance (DUP-3)."""
+        user, script = self.users[host], self.scripts[identity_of(host)]
+        waited = [a for a in script if a.blocking and a.id.object.name != "flow"]
+        if user.waits is None and waited:
+            access = attrs.evolve(waited[which % len(waited)], emulate=True)
+            user.waits = access
+            user.state, send = self.client.issue(user.state, access)
+            user.to_store.append(send.message)
+
+    @rule(seed=st.integers(0, 2**16), steps=st.integers(5, 60))
+    def work(self, seed: int, steps: int) -> None:
+        """Let much happen, as the seed will have it: deep states need long runs."""
+        chance = random.Random(seed)
+        for _ in range(steps):
+            kind, host = chance.randrange(12), chance.choice(HOSTS)
+            if kind in (0, 4, 5):
+                how = chance.random() < 0.5, chance.random() < 0.5
+                self.access(host, chance.randrange(2), chance.randrange(4), how)
+            elif kind == 1:
+                self.update_flow(chance.choice(sorted(HOMES)))
+            elif kind == 2:
+                self.emulate(host, chance.randrange(2**8))
+            elif kind == 3:
+                self._catch_up(self.users[host])
+            else:
+                self.deliver(chance.randrange(2**16), 1)
+
+    def _is_behind(self, user: User) -> bool:
+        return bool(user.to_release) or user.done < len(self.scripts[identity_of(user.name)])
+
+    def _catch_up(self, user: User) -> None:
+        """Let a clone, or a failover, do what its instance has done."""
+        if user.to_release and user.to_release[0][0] <= user.done:
+            self._release(user, user.to_release.pop(0))
+        elif user.waits is None and self._is_behind(user):
+            self._issue(user)
+
+    def _operation(self, name: str, choice: int, update: UpdateId) -> Operation:
+        choices: dict[str, tuple[Operation, ...]] = {
+            "list": (Push((update.clock, update.seq)), Pop(), Get(), Push("same")),
+            "sum": (Increment(), Increment(2), CompareAndUpdate(2, 9), Draw()),
+            "limit": (Get(), Get(), Get(), Increment()),
+        }
+        return choices[name][choice]
+
+    @rule(flow=st.sampled_from(sorted(HOMES)))
+    def update_flow(self, flow: str) -> None:
+        """Let the owner of a flow flush an update of it."""
+        owners = [user for user in self.users.values() if flow in user.owned]
+        owner = owners[0] if owners else None
+        if owner is None or owner.waits or self._is_behind(owner):
+            return
+        clock = self._next()
+        update = UpdateId(clock, (), ObjectKey("v", "flow", flow), 0)
+        self.scripts[identity_of(owner.name)].append(Apply(update, Push(clock), 1, False))
+        self._issue(owner)
+
+    @rule(flow=st.sampled_from(("B", "D")), to=st.sampled_from(("v.1", "v.2")))
+    def move(self, flow: str, to: Address) -> None:
+        """Let a flow go from one instance to another."""
+        old = next((user for user in self.users.values() if flow in user.owned), None)
+        new = self.users[to]
+        if old is None or old is new or new.asks or self._is_behind(old):
+            return
+        epoch = old.owned.pop(flow) + 1
+        self._release(old, (old.done, flow, epoch))
+        self._ask(new, flow, epoch)
+
+    def _release(self, user: User, handover: tuple[int, str, int]) -> None:
+        _, flow, epoch = handover
+        user.released.append(handover)
+        user.to_store.append(Release(flow, epoch, user.state.start))
+
+    def _ask(self, user: User, flow: str, epoch: int) -> None:
+        send = self.client.ask(user.state, flow, epoch, self._next(), False)
+        user.asks = send.message
+        user.to_store.append(send.message)
+
+    def _next(self) -> int:
+        self.clock += 1
+        return self.clock
+
+    def _issue(self, user: User) -> None:
+        """Issue the next access of the script: from a copy, where there is one."""
+        script = self.scripts[identity_of(user.name)]
+        access = script[user.done]
+        user.done += 1
+        fresh = user.done == len(script)
+        served = self.client.serve(user.state, access) if fresh else None
+        if served is not None:
+            user.state, access = served
+            self.note("copy read")
+        elif access.blocking:
+            user.waits = access
+        user.state, send = self.client.issue(user.state, access)
+        user.to_store.append(send.message)
+        if access.id.object.name == "flow":
+            flow = access.id.object.key
+            user.cached[flow] = (*user.cached.get(flow, ()), access.id.clock)
+
+    # ------------------------------------------------------------------ what happens to them
+
+    @rule(seed=st.integers(0, 2**16), steps=st.integers(1, 12))
+    def deliver(self, seed: int, steps: int) -> None:
+        """Let messages be taken."""
+        chance = random.Random(seed)
+        for _ in range(steps):
+            channels = [u for u in self.users.values() if u.to_store or u.to_user]
+            if channels:
+                user = chance.choice(channels)
+                to_store = user.to_store and (not user.to_user or chance.random() < 0.5)
+                self._stores(user) if to_store else self._hear(user)
+
+    @rule()
+    def checkpoint(self) -> None:
+        """Let the store write a checkpoint."""
+        self._store_steps(CheckpointTimer())
+
+    @rule(value=st.integers(20, 29))
+    def draw(self, value: int) -> None:
+        """Let the store draw another value from now on."""
+        self._store_steps(Drawn(value))
+
+    @rule(lost_to=st.integers(0, 3), lost_from=st.integers(0, 3), recovers=st.booleans())
+    def crash(self, lost_to: int, lost_from: int, recovers: bool) -> None:
+        """Let the store fail: what is under way may be lost, or reach its failover."""
+        self._store_steps(Crashed())
+        self.session += 1
+        for user in self.users.values():
+            for _ in range(min(lost_to, len(user.to_store))):
+                user.to_store.popleft()
+            for _ in range(min(lost_from, len(user.to_user))):
+                user.to_user.pop()
+        self._store_steps(Received("manager", Start((), self.session, ask=HOSTS)))
+        while recovers and self.stored.asked:
+            self._exchange(self.users[min(self.stored.asked)])
+
+    @precondition(lambda self: self.stored.up and not self.stored.asked)
+    @rule(host=st.sampled_from(HOSTS))
+    def fail(self, host: Address) -> None:
+        """Let a user fail: its failover does all that it did once more (REC-1)."""
+        old = self.users[host]
+        self.session += 1
+        new = self._user(host, self.session)
+        for message in old.to_store:  # the end of it would be lost; it is void in any case
+            self._store_steps(Received(host, message))
+            break
+        self._store_steps(Received("manager", Fence(host, self.session)))
+        new.to_store = deque(m for m in old.to_store if isinstance(m, Apply))
+        new.owned, new.cached = old.owned, old.cached
+        new.to_release = old.released + old.to_release
+        if old.asks is not None:
+            new.asks = attrs.evolve(old.asks, start=self.session)
+            new.to_store.append(new.asks)
+        self.users[host] = new
+        self.note("user failed")
+
+    # ------------------------------------------------------------------ messages
+
+    def _exchange(self, user: User) -> None:
+        self._stores(user) if user.to_store else self._hear(user)
+
+    def _stores(self, user: User) -> None:
+        self._store_steps(Received(user.name, user.to_store.popleft()))
+
+    def _store_steps(self, event: Any) -> None:
+        before = self.stored
+        self.stored, sends = self.store.step(before, event)
+        for send in sends:
+            if send.to in self.users:
+                self.users[send.to].to_user.append(send.message)
+            elif isinstance(send.message, Committed):
+                self.committed.add((send.message.clock, send.message.token))
+        if before.asked and self.stored.up and not self.stored.asked:
+            self._note_recovery(before)
+            self.check()
+
+    def _note_recovery(self, before: StoreState) -> None:
+        issued = [one for _, recalled in before.recalled.items() for one in recalled.issued]
+        reads = [read for _, recalled in before.recalled.items() for read in recalled.reads]
+        self.note("recovered")
+        self.note("recovered from a checkpoint", bool(before.checkpoint.records))
+        self.note(
+            "re-executed", any(one.access.id not in before.checkpoint.records for one in issued)
+        )
+        self.note("from a read", any(stamp.version for _, stamp in reads))
+        self.note("twice", self.session > 1)
+
+    def _hear(self, user: User) -> None:
+        message = user.to_user.popleft()
+        match message:
+            case Result():
+                user.state = self.client.on_result(user.state, message)
+                if message.known:
+                    known = self.seen.setdefault(message.id, message.value)
+                    assert known == message.value, "DUP-2: two results of one access"
+                else:
+                    self.note("emulated in vain")
+                if user.waits is not None and user.waits.id == message.id:
+                    user.waits = None
+            case Granted() if user.asks is not None:
+                if message.owned and message.epoch == user.asks.epoch:
+                    flow = str(message.flow)
+                    user.owned[flow], user.asks = message.epoch, None
+                    ((_, user.cached[flow]),) = message.values
+                    self.note("granted")
+            case Callback():
+                user.state = self.client.on_callback(user.state, message)
+            case Checkpointed():
+                before = len(user.state.issued)
+                user.state = self.client.on_checkpointed(user.state, message)
+                self.note("trimmed", len(user.state.issued) < before)
+            case Recall(session):
+                self._recollect(user, session)
+
+    def _recollect(self, user: User, session: int) -> None:
+        state = user.state = self.client.on_recall(user.state)
+        again: list[Any] = [Release(f, epoch, state.start) for _, f, epoch in user.released]
+        again += [i.access for i in state.issued if i.access.id in state.unconfirmed]
+        again += [user.asks] if user.asks is not None else []
+        if user.waits is not None:
+            again.append(self.client.request(state, user.waits).message)
+        owned = tuple((f, e, (("flow", user.cached[f]),)) for f, e in sorted(user.owned.items()))
+        reads = tuple(sorted_items(state.reads))
+        recollection = Recollection(session, owned, state.issued, reads, tuple(again))
+        user.to_store.append(recollection)
+
+    # ------------------------------------------------------------------ what is required
+
+    def check(self) -> None:
+        """Hold the store against everything that anybody was told."""
+        memory = self.stored.memory
+        for update, result in self.seen.items():
+            record = memory.records.get(update)
+            assert record is not None, f"REC-5: {update} is forgotten"
+            assert record.result == result, f"REC-5: {update} gave {result}, and {record} now"
+        for flow in HOMES:
+            key = ObjectKey("v", "flow", flow)
+            done = tuple(sorted(u.clock for u, _ in memory.records.items() if u.object == key))
+            assert memory.values.get(key, ()) == done, "REC-4: an update is lost, or out of order"
+            versions = [value for _, value in memory.versions.get(key, ())]
+            assert versions == [done[: n + 1] for n in range(len(done))], "REC-4: a wrong past"
+        for name, declared in OBJECTS.items():
+            if declared.per_flow:
+                continue
+            key = ObjectKey("v", name, ())
+            lanes = [self._lane(script, key) for script in self.scripts.values()]
+            final = memory.values.get(key, declared.initial)
+            assert is_some_order(lanes, declared.initial, final), f"R3: {key} has no such order"
+
+    def _lane(self, script: list[Apply], key: ObjectKey) -> Lane:
+        """Give what the store has of an instance's accesses of one object."""
+        records, lane = self.stored.memory.records, []
+        for access in script:
+            if access.id.object == key and access.id in records:
+                result = records[access.id].result
+                drawn = isinstance(access.operation, Draw)
+                operation = Put(result) if drawn else access.operation
+                lane.append((operation, result if access.blocking else UNKNOWN))
+        return lane
+
+    def _settle(self) -> None:
+        while True:
+            for user in self.users.values():
+                self._catch_up(user)
+            busy = [u for u in self.users.values() if u.to_store or u.to_user]
+            if not busy:
+                return
+            for user in busy:
+                self._exchange(user)
+
+    def teardown(self) -> None:
+        """Let everybody have answers: nothing that was issued is lost, and all is committed."""
+        if not hasattr(self, "users"):
+            return
+        self._settle()
+        self.check()
+        issued = {access.id: access for script in self.scripts.values() for access in script}
+        recorded = {update for update, _ in self.stored.memory.records.items()}
+        assert recorded == set(issued), "REC-5: what was issued is lost"
+        assert not any(user.waits or user.asks for user in self.users.values()), "LIVE"
+        tokens = {(a.id.clock, a.token) for a in issued.values() if not a.operation.reads_only}
+        assert self.committed == tokens, "DEL-2: every update is committed"
+
+
+def test_a_recovered_store_agrees_with_all_that_anybody_was_told(
+    request: pytest.FixtureRequest,
+) -> None:
+    """REC-4, REC-5, REC-6: whatever was issued, wherever the store failed, and again."""
+    drive(Users, request, examples=60, steps=40)
+
+
+def _oldest(stamps: tuple[Stamp, ...], logs: Logs) -> Stamp:
+    return min(stamps, key=lambda stamp: stamp.version)
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"most_recent": _oldest},
+        {"reveals": lambda reads_only: reads_only},
+        {"rebuilds_from_logs": lambda records: False},
+        {"rebuilds_from_logs": lambda records: records > 0},
+        {"recorded": lambda records, update: False},
+    ],
+    ids=lambda fault: next(iter(fault)),
+)
+def test_a_wrong_rule_of_recovery_is_found(fault: dict[str, Any]) -> None:
+    """REC-4, REC-5, REC-6: the machine can fail."""
+    catches(Users, examples=600, steps=40, protocol=attrs.evolve(AMENDED, **fault))
+
+
+# --------------------------------------------------------------------------- small executions
+
+POOL = StateObject("pool", False, initial=(1, 2, 3, 4, 5), accesses=9, ordered=True)
+POOL_KEY = ObjectKey("v", "pool", ())
+
+Issue = tuple[Address, bool, bool]
+"""(host, whether it waits for the answer, whether for the same packet as its last one)."""
+
+
+def _recover(issues: tuple[Issue, ...], applied: int, rules: Rules) -> bool:
+    """Let hosts pop from one list, and the store fail; tell if what they were told is still so.
+
+    Args:
+        issues: what is issued, in the order in which the store gets it.
+        applied: how many of them it gets before it fails.
+        rules: the protocol.
+
+    """
+    nf = NetworkFunction("pool", (POOL,), _nothing)
+    client, store = Client("store", nf, True, rules), Store(Map({"v": (POOL,)}), stamps=True)
+    hosts, stored = {"v.0": ClientState(), "v.1": ClientState()}, StoreState()
+    newest: dict[Address, UpdateId] = {}
+    told: dict[UpdateId, Any] = {}
+    for number, (host, blocking, more) in enumerate(issues):
+        update = UpdateId(number + 1, (), POOL_KEY, 0)
+        if more and host in newest:
+            update = attrs.evolve(newest[host], seq=newest[host].seq + 1)
+        newest[host] = update
+        hosts[host], send = client.issue(hosts[host], Apply(update, Pop(), 1, blocking))
+        if number < applied:
+            stored, sends = store.step(stored, Received(host, send.message))
+            for answer in (one.message for one in sends if one.to == host):
+                hosts[host] = client.on_result(hosts[host], answer)
+                told[answer.id] = answer.value
+    recalled = {
+        host: Recollection(1, issued=state.issued, reads=tuple(sorted_items(state.reads)))
+        for host, state in hosts.items()
+    }
+    memory = restore(Memory(), Map(recalled), store.objects, 0, rules)
+    return all(memory.records[update].result == value for update, value in told.items())
+
+
+def _all_issues(count: int) -> Iterator[tuple[Issue, ...]]:
+    one = itertools.product(("v.0", "v.1"), (True, False), (True, False))
+    return itertools.product(tuple(one), repeat=count)
+
+
+def test_the_smallest_execution_that_clocks_do_not_tell_apart() -> None:
+    """REC-6: four updates, two of each of two packets, of which three were applied.
+
+    The host ``v.0`` knows the list as it was after two of them, ``v.1`` as it was after three.
+    In both TS the newest clocks are 1 and 2. Taking the first, the failover re-executes the
+    fourth update before the third, whose result ``v.1`` has been told. No execution of fewer
+    updates tells the two rules apart.
+    """
+    by_clock = SHIPPED["recent_by_clock"].rules
+    smallest = (
+        ("v.1", False, False),
+        ("v.0", True, False),
+        ("v.1", True, True),
+        ("v.0", False, True),
+    )
+    assert _recover(smallest, 3, AMENDED)
+    assert not _recover(smallest, 3, by_clock)
+    fewer = [(one, applied) for one in _all_issues(3) for applied in (1, 2, 3)]
+    assert len(fewer) == 3 * 8**3
+    assert all(_recover(*one, by_clock) for one in fewer)
+
+
+# --------------------------------------------------------------------------- rule by rule
+
+
+def _pop(clock: int, seq: int = 0, **fields: Any) -> Apply:
+    return attrs.evolve(Apply(UpdateId(clock, (), POOL_KEY, seq), Pop(), 1 << seq, True), **fields)
+
+
+def _push(clock: int, **fields: Any) -> Apply:
+    return attrs.evolve(_pop(clock), operation=Push(clock), **fields)
+
+
+def _stamp(value: tuple[int, ...], **last: tuple[Apply, Any]) -> Stamp:
+    """Give what a read finds: its value, and the last update of each instance with its result."""
+    hosts = tuple((f"v.{host[-1]}", access.id, result) for host, (access, result) in last.items())
+    return Stamp(len(POOL.initial) - len(value), value, hosts)
+
+
+EMPTY = Memory()
+
+
+def _restore(checkpoint: Memory = EMPTY, drawn: Any = 0, **recalled: Recollection) -> Memory:
+    users = Map({f"v.{name[-1]}" if name != "root" else name: r for name, r in recalled.items()})
+    lot = StateObject("lot", False, drawn=True)
+    return restore(checkpoint, users, Map({"v": (POOL, FLOW, lot)}), drawn, AMENDED)
+
+
+def _log(*issued: Apply | tuple[Apply, Any], reads: Stamp | None = None) -> Recollection:
+    """Give a write-ahead log: accesses, with their results as far as they have come."""
+    log = tuple(Issued(i) if isinstance(i, Apply) else Issued(i[0], (i[1],)) for i in issued)
+    return Recollection(1, issued=log, reads=() if reads is None else ((POOL_KEY, reads),))
+
+
+def test_without_a_read_the_logs_are_re_executed_from_the_checkpoint_on() -> None:
+    """REC-5, case 1: one log after the other, each in its order, but for what is in it already."""
+    done = Record(1, 1)
+    checkpoint = Memory(Map({POOL_KEY: (2, 3, 4, 5)}), Map({_pop(1).id: done}))
+    logs = {"v0": _log(_pop(1), _push(3)), "v1": _log(_push(2), _push(4))}
+    memory = _restore(checkpoint, **logs)
+    assert memory.values[POOL_KEY] == (2, 3, 4, 5, 3, 2, 4)
+    assert memory.records[_pop(1).id] == done
+    assert memory.records[_push(4).id] == Record(7, 1)
+    assert memory.stamp(POOL_KEY).version == 3
+    assert dict(memory.applied.items()) == {"v.0": _push(3).id, "v.1": _push(4).id}
+
+
+def test_with_a_read_the_logs_are_re_executed_from_its_ts_on() -> None:
+    """REC-5, case 2: what the read has seen is in its value, also what nobody was told of."""
+    seen = _stamp((3, 4, 5), v0=(_pop(1), 1), v1=(_pop(2, 1), 2))
+    unseen = _pop(2, blocking=False)
+    memory = _restore(v0=_log(_pop(1), _push(3)), v1=_log(unseen, (_pop(2, 1), 2), reads=seen))
+    assert memory.values[POOL_KEY] == (3, 4, 5, 3)
+    assert memory.records[_pop(1).id] == Record(1, 1), "its answer was under way"
+    assert memory.records[unseen.id] == Record(None, 1), "it waits for no result"
+    assert memory.records[_pop(2, 1).id] == Record(2, 2)
+    version, last = memory.stamps[POOL_KEY]
+    assert (version, last["v.0"], last["v.1"]) == (3, (_push(3).id, 4), (_pop(2, 1).id, 2))
+
+
+def test_the_newest_read_counts_whoever_has_made_it() -> None:
+    """REC-6: also where the checkpoint is newer than all reads, or older."""
+    old, new = _stamp((2, 3, 4, 5), v0=(_pop(1), 1)), _stamp((4, 5), v0=(_pop(3), 3))
+    for logs in ({"v0": old, "v1": new}, {"v0": new, "v1": old}):
+        reads = {host: _log(reads=read) for host, read in logs.items()}
+        memory = _restore(EMPTY, v2=_log(_push(4)), **reads)
+        assert memory.values[POOL_KEY] == (4, 5, 4)
+    stamps = Map({POOL_KEY: (3, Map({"v.0": (_pop(3).id, 3)}))})
+    checkpoint = Memory(Map({POOL_KEY: (4, 5)}), stamps=stamps)
+    memory = _restore(checkpoint, v0=_log(_push(4), reads=old))
+    assert memory.values[POOL_KEY] == (4, 5, 4)
+    assert memory.stamps[POOL_KEY] == (4, Map({"v.0": (_push(4).id, 3)}))
+
+
+def test_a_read_is_remembered_as_it_was_told() -> None:
+    """REC-5, DUP-2: it changes nothing, and needs no commit signal; without answer it is open."""
+    read, unanswered = _pop(1, operation=Get()), _pop(2, operation=Get())
+    memory = _restore(v0=_log((read, POOL.initial), unanswered, _push(3, blocking=False)))
+    assert dict(memory.records.items()) == {
+        read.id: Record(POOL.initial, 0),
+        _push(3).id: Record(6, 1),
+    }
+
+
+def test_a_log_is_kept_from_the_first_access_on_that_is_still_to_be_made() -> None:
+    """REC-5: a read without an answer, and all behind it; the checkpoint that follows trims."""
+    read = _pop(2, operation=Get())
+    memory = _restore(v0=_log(_push(1), read, _push(3, blocking=False)), v1=_log(read))
+    assert dict(memory.applied.items()) == {"v.0": _push(1).id}
+    store = Store(Map({"v": (POOL,)}), stamps=True)
+    state, _ = store.step(StoreState(), Received("manager", Start((), 1, ask=("v.0",))))
+    _, sends = store.step(state, Received("v.0", _log(_push(1), read)))
+    assert Send("v.0", Checkpointed(_push(1).id)) in sends
+
+
+def test_an_emulated_access_tells_what_was_and_makes_nothing() -> None:
+    """DUP-3, REC-5: neither an update that is still to be made, nor one that was."""
+    emulated = _pop(3, emulate=True)
+    seen = _stamp((2, 3, 4, 5), v0=(_pop(1), 1))
+    memory = _restore(v0=_log(emulated, (_pop(1), 1), reads=seen))
+    assert dict(memory.records.items()) == {_pop(1).id: Record(1, 1)}
+    assert dict(memory.applied.items()) == {}, "the emulation is still to be answered"
+    memory = _restore(v0=_log((_pop(1), 1), (attrs.evolve(_pop(1), emulate=True), 1), reads=seen))
+    assert memory.values[POOL_KEY] == (2, 3, 4, 5)
+    assert dict(memory.applied.items()) == {"v.0": _pop(1).id}
+    read = _pop(4, operation=Get(), emulate=True)
+    assert _restore(v0=_log((read, ()))).records[read.id] == Record((), 0)
+
+
+def test_the_client_keeps_what_emulations_told_it_and_no_more() -> None:
+    """DUP-3, REC-5: no result where there was none, and a trim ends at the access itself."""
+    client = Client("store", NetworkFunction("pool", (POOL,), _nothing), True)
+    accesses = (_pop(1), _pop(2), _pop(1, emulate=True), _pop(3, emulate=True), _push(4))
+    state = ClientState()
+    for access in accesses:
+        state, _ = client.issue(state, access)
+    for answer in (Result(_pop(1).id, 1), Result(_pop(3).id, None, known=False)):
+        state = client.on_result(state, answer)
+    assert [issued.result for issued in state.issued] == [(1,), (), (1,), (), ()]
+    state = client.on_checkpointed(state, Checkpointed(_pop(1).id))
+    assert [issued.access.id.clock for issued in state.issued] == [2, 1, 3, 4]
+    again = client.on_checkpointed(state, Checkpointed(_pop(1).id))
+    assert again == state, "it is in the checkpoint before"
+
+
+def test_a_flow_is_rebuilt_in_the_order_of_its_clocks() -> None:
+    """REC-4: whichever instance has what in its log, and whether it is in the checkpoint."""
+    key = ObjectKey("v", "flow", "A")
+
+    def update(clock: int, seq: int = 0, branch: tuple[int, ...] = ()) -> Apply:
+        return Apply(UpdateId(clock, branch, key, seq), Push((clock, branch, seq)), 4, False)
+
+    ids = [(1, 0, ()), (2, 0, (0,)), (2, 0, (1,)), (3, 0, ()), (3, 1, ()), (9, 0, ()), (10, 0, ())]
+    first, *others = (update(*one) for one in ids)
+    values = tuple((clock, branch, seq) for clock, seq, branch in ids)
+    checkpoint = Memory(
+        Map({key: values[:1]}), Map({first.id: Record(1, 4)}), Map({key: ((first.id, values[:1]),)})
+    )
+    memory = _restore(checkpoint, v0=_log(first, *others[3:]), v1=_log(*reversed(others[:3])))
+    assert memory.values[key] == values
+    assert [value for _, value in memory.versions[key]] == [values[:n] for n in range(1, 8)]
+    assert memory.records[others[-1].id] == Record(7, 4)
+    assert memory.stamps == Map(), "only shared objects have a TS"
+
+
+def test_the_newest_tenure_of_a_flow_is_restored() -> None:
+    """REC-4, STORE-2: by epoch; the two hosts of one instance own it alike."""
+    owners: Map[Any, Owner] = Map(
+        {("v", "A"): Owner("v.9", 1), ("v", "B"): Owner("v.9", 2), ("v", "D"): Owner(None, 1)}
+    )
+
+    def owned(*of: tuple[str, int]) -> Recollection:
+        return Recollection(1, tuple((flow, epoch, ()) for flow, epoch in of))
+
+    users = Map(
+        {
+            "v.0'": owned(("A", 2), ("E", 0)),
+            "v.1": owned(("A", 1), ("B", 1)),
+            "v.2": owned(("D", 1)),
+        }
+    )
+    memory = restore(Memory(owners=owners), users, Map(), 0, AMENDED)
+    assert dict(memory.owners.items()) == {
+        ("v", "A"): Owner("v.0", 2),
+        ("v", "B"): Owner("v.9", 2),
+        ("v", "D"): Owner("v.2", 1),
+        ("v", "E"): Owner("v.0", 0),
+    }
+
+
+def test_what_is_asked_or_written_again_is_not_restored() -> None:
+    """REC-5, ROOT-2: who waits asks again, and a root that is there writes its log again."""
+    entry = LogEntry(Packet(1, "A", ("x",)))
+    waiting: Map[Any, Any] = Map({("v", "A"): (("v.1", Acquire("A", 1, 2)),)})
+    checkpoint = Memory(log=Map({1: entry}), waiting=waiting, persisted=Map({"root": 4}))
+    memory = _restore(checkpoint, v0=_log(), root=_log())
+    assert memory == Memory(persisted=Map({"root": 4}))
+    assert _restore(checkpoint, v0=_log()).log == Map({1: entry}), "no root is there to write it"
+
+
+def test_a_value_that_nobody_has_seen_is_drawn_again() -> None:
+    """STORE-9, REC-5: one that somebody has seen is in a read."""
+    lot = Apply(UpdateId(1, (), ObjectKey("v", "lot", ()), 0), Draw(), 1, True)
+    memory = _restore(drawn=7, v0=_log(lot))
+    assert (memory.values[lot.id.object], memory.records[lot.id]) == (7, Record(7, 1))
+    stamp = Stamp(1, 5, (("v.0", lot.id, 5),))
+    recalled = Recollection(1, issued=(Issued(lot, (5,)),), reads=((lot.id.object, stamp),))
+    memory = _restore(drawn=7, v0=recalled)
+    assert (memory.values[lot.id.object], memory.records[lot.id]) == (5, Record(5, 1))
