@@ -141,7 +141,7 @@ def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("engine", "check", "verdict"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("states", "depth", "s"):
+    for heading in ("states", "local", "depth", "s"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("bounds")
     for one, report, expected in results:
@@ -157,6 +157,7 @@ def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
             else (f"{one.name}, {report.rules}"),
             verdict,
             "" if report.states is None else str(report.states),
+            "" if report.local_ratio is None else f"{report.local_ratio:.2%}",
             "" if report.depth is None else str(report.depth),
             f"{report.seconds:.1f}",
             report.bounds,

@@ -2,8 +2,8 @@
 
 Component states, messages, channel contents and events are interned to small integers, and a
 composed state is a tuple of them. A local step (component state, event) is computed once and
-remembered; so the core runs far more seldom than the search takes transitions, and the ratio
-is reported. States are compared whole: nothing is hashed away.
+remembered, whatever else is under way; so the core runs far more seldom than the search takes
+transitions, and both numbers are reported. States are compared whole: nothing is hashed away.
 """
 
 from __future__ import annotations
@@ -43,6 +43,9 @@ do wrong, if it may."""
 
 Step = tuple[int, int, tuple[tuple[int, int], ...]]
 """Remembered local step: the channel's new content, the new state, (position, message) sent."""
+
+Local = tuple[int, tuple[tuple[int, int], ...]]
+"""Remembered outcome of the core's ``step``: the new state, and (position, message) sent."""
 
 Cross = tuple[int, Step, int, int, int]
 """Remembered step over a faulty channel: its code, the step, the place of the message, and the
@@ -97,15 +100,14 @@ class Tables:
         self.contents = Interner()
         self.contents(())
         self.events = Interner()
-        """(component, event) of everything that happens of itself."""
+        """(component, event) of everything that happens to a component."""
         self.crossings = Interner()
         """What happens to messages of faulty channels."""
-        self.local_steps = 0
         self.ends = [(system.index[source], system.index[to]) for source, to in system.channels]
         self.end = self.width + len(self.ends)
+        self._locals: dict[tuple[int, int], Local] = {}
         self._deliveries: list[dict[tuple[int, int], Step]] = [{} for _ in system.channels]
         self._crosses: list[dict[tuple[int, int], list[Cross]]] = [{} for _ in system.channels]
-        self._happens: dict[tuple[int, int], Step] = {}
         self._directs: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
         self._offers: list[dict[int, tuple[int, ...]]] = [{} for _ in system.names]
         self._pushes: dict[tuple[int, int], int] = {}
@@ -113,6 +115,11 @@ class Tables:
         self._hurries: dict[tuple[int, int, int], int | None] = {}
         self._awaited: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self._lossy = system.lossy
+
+    @property
+    def local_steps(self) -> int:
+        """Count the distinct local steps so far: how often the core had to be asked."""
+        return len(self._locals)
 
     def initial(self) -> Row:
         """Give the initial state's row."""
@@ -197,9 +204,7 @@ class Tables:
 
     def _delivery(self, channel: int, state: int, content: int) -> Step:
         message, *rest = self.contents.values[content]
-        source = self.system.channels[channel][0]
-        received = Received(source, self.messages.values[message])
-        after, sends = self._local(self.ends[channel][1], state, received)
+        after, sends = self._taken(channel, state, self.messages.values[message])
         step = (self.contents(tuple(rest)), after, sends)
         self._deliveries[channel][state, content] = step
         return step
@@ -257,18 +262,26 @@ class Tables:
             after: int = state
             sends: tuple[tuple[int, int], ...] = ()
             if not drops:
-                received = Received(source, message_at(values, place))
-                after, sends = self._local(self.ends[channel][1], state, received)
+                after, sends = self._taken(channel, state, message_at(values, place))
             step = (self.contents(tuple(self.messages(one) for one in rest)), after, sends)
             crosses.append((code, step, place, int(doubles), int(drops)))
         return crosses
 
-    def _local(self, at: int, state: int, event: Any) -> tuple[int, tuple[tuple[int, int], ...]]:
-        """Let the core take one local step, and intern what comes out."""
-        self.local_steps += 1
-        after, sends = self.system.local(at, self.states[at].values[state], event)
-        out = tuple(self._sent(self.system.names[at], send) for send in sends)
-        return self.states[at](after), out
+    def _taken(self, channel: int, state: int, message: Any) -> Local:
+        """Let the receiver of a channel, in ``state``, take ``message``."""
+        received = Received(self.system.channels[channel][0], message)
+        at = self.ends[channel][1]
+        return self._local(at, state, self.events((at, received)))
+
+    def _local(self, at: int, state: int, number: int) -> Local:
+        """Let the core take one local step, unless it has done so before."""
+        found = self._locals.get((state, number))
+        if found is None:
+            event = self.events.values[number][1]
+            after, sends = self.system.local(at, self.states[at].values[state], event)
+            out = tuple(self._sent(self.system.names[at], send) for send in sends)
+            found = self._locals[state, number] = (self.states[at](after), out)
+        return found
 
     def _sent(self, source: Address, send: Send) -> tuple[int, int]:
         """Give where a message goes, and as what."""
@@ -331,12 +344,8 @@ class Tables:
         return any(not row[self.width + to] and not row[self.width + back] for to, back in awaited)
 
     def _apply(self, new: list[int], at: int, number: int) -> None:
-        step = self._happens.get((new[at], number))
-        if step is None:
-            after, sends = self._local(at, new[at], self.events.values[number][1])
-            step = self._happens[new[at], number] = (0, after, sends)
-        new[at] = step[1]
-        for position, message in step[2]:
+        new[at], sends = self._local(at, new[at], number)
+        for position, message in sends:
             new[position] = self._push(new[position], message)
 
 
@@ -396,6 +405,7 @@ class Explorer:
             violated,
             trace,
             tuple(reached.items()),
+            self.tables.local_steps,
         )
 
     def _search(self, deadline: float, progress: Progress | None) -> Found:
