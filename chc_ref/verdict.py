@@ -45,6 +45,8 @@ class Report:
     """(name, reached) of every ``sometimes`` property."""
     local_steps: int | None = None
     """Distinct steps of single components among the transitions; None where nothing counts them."""
+    schedule: str = ""
+    """The counterexample as a file for ``chc replay``, from an engine that can give one."""
 
     @property
     def local_ratio(self) -> float | None:
@@ -55,7 +57,7 @@ class Report:
 
     def to_json(self) -> dict[str, Any]:
         """Give the report as plain data."""
-        data = attrs.asdict(self)
+        data = attrs.asdict(self, filter=lambda field, _: field.name != "schedule")
         data["verdict"] = self.verdict.value
         data["version"] = __version__
         data["witnesses"] = dict(self.witnesses)

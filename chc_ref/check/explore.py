@@ -14,7 +14,9 @@ from typing import Any
 
 import attrs
 
+from chc_ref.check import schedule
 from chc_ref.check.model import Model
+from chc_ref.check.words import describe
 from chc_ref.core.messages import Received, Send
 from chc_ref.core.rules import Rules
 from chc_ref.core.transport import RetransmitTimer
@@ -28,7 +30,6 @@ from chc_ref.system.network import (
     Deliver,
     Double,
     Drop,
-    Stray,
     keep,
     message_at,
     put,
@@ -47,9 +48,9 @@ Step = tuple[int, int, tuple[tuple[int, int], ...]]
 Local = tuple[int, tuple[tuple[int, int], ...]]
 """Remembered outcome of the core's ``step``: the new state, and (position, message) sent."""
 
-Cross = tuple[int, Step, int, int, int]
-"""Remembered step over a faulty channel: its code, the step, the place of the message, and the
-doublings and losses that it takes."""
+Cross = tuple[int, Step, int, int]
+"""Remembered step over a faulty channel: its code, the step, and the doublings and losses that
+it takes."""
 
 Progress = Callable[[int, int, int], None]
 """Called with (states, frontier, depth)."""
@@ -216,12 +217,11 @@ class Tables:
         state = row[self.ends[channel][1]]
         crosses = self._crosses[channel].get((state, content))
         if crosses is None:
-            crosses = self._crosses[channel][state, content] = self._crossing(
-                channel, state, content
-            )
+            crosses = self._crossing(channel, state, content, only)
+            self._crosses[channel][state, content] = crosses
         found = []
-        for code, step, place, doublings, losses in crosses:
-            if doublings > row[-2] or losses > row[-1] or only not in (None, place):
+        for code, step, doublings, losses in crosses:
+            if doublings > row[-2] or losses > row[-1]:
                 continue
             new = list(row)
             new[-2] -= doublings
@@ -248,15 +248,20 @@ class Tables:
                     return self._crossed(row, channel, content, place)
         return []
 
-    def _crossing(self, channel: int, state: int, content: int) -> list[Cross]:
-        """Find out what may happen on a faulty channel, with any budget."""
+    def _crossing(self, channel: int, state: int, content: int, only: int | None) -> list[Cross]:
+        """Find out what may happen on a faulty channel, with any budget.
+
+        State and content alone decide whether some message hurries, so ``only`` is no key.
+        """
         source, to = self.system.channels[channel]
         ids = self.contents.values[content]
         values = tuple(self.messages.values[one] for one in ids)
         crosses: list[Cross] = []
         for crossing in self.system.network.crossings(source, to, values, (1, 1)):
-            code = -1 - self.crossings(crossing)
             place = crossing.place
+            if only not in (None, place):
+                continue
+            code = -1 - self.crossings(crossing)
             doubles, drops = isinstance(crossing, Double), isinstance(crossing, Drop)
             rest = (keep if doubles else remove)(values, place)
             after: int = state
@@ -264,7 +269,7 @@ class Tables:
             if not drops:
                 after, sends = self._taken(channel, state, message_at(values, place))
             step = (self.contents(tuple(self.messages(one) for one in rest)), after, sends)
-            crosses.append((code, step, place, int(doubles), int(drops)))
+            crosses.append((code, step, int(doubles), int(drops)))
         return crosses
 
     def _taken(self, channel: int, state: int, message: Any) -> Local:
@@ -383,9 +388,12 @@ class Explorer:
         reached = self._witnessed()
         missing = [name for name, shown in reached.items() if not shown]
         trace: tuple[str, ...] = ()
+        saved = ""
         if found.difference is not None and found.row is not None:
             verdict, violated = Verdict.VIOLATED, str(found.difference)
-            trace = self.describe(self.path(found.row))
+            actions = self.path(found.row)
+            trace = describe(self.system, actions)
+            saved = schedule.write(self.model, actions, violated, self.rules)
         elif found.stopped:
             verdict, violated = Verdict.INCONCLUSIVE, found.stopped
         elif missing:
@@ -406,6 +414,7 @@ class Explorer:
             trace,
             tuple(reached.items()),
             self.tables.local_steps,
+            saved,
         )
 
     def _search(self, deadline: float, progress: Progress | None) -> Found:
@@ -477,48 +486,3 @@ class Explorer:
             actions.append(self.tables.action(code))
             step = self.parents[row]
         return actions[::-1]
-
-    def describe(self, actions: list[Action]) -> tuple[str, ...]:
-        """Put a way into words, running it through the core's own composition again."""
-        state = self.system.initial
-        lines = []
-        for number, action in enumerate(actions, start=1):
-            lines.append(f"{number:3} {say(self.system, state, action)}")
-            state = self.system.step(state, action)
-        return tuple(lines)
-
-
-def say(system: System, state: Any, action: Action) -> str:
-    """Put one action into words."""
-    if isinstance(action, Happen):
-        return f"{action.at}: {short(action.event)}"
-    content = state.channels[system.channel(action.source, action.to)]
-    way = f"{action.source} -> {action.to}"
-    if isinstance(action, Lose):
-        return f"{way}: lost: {', '.join(map(short, content))}"
-    message = short(message_at(content, action.place))
-    if isinstance(action, Drop):
-        return f"{way}: lost on the network: {message}"
-    if isinstance(action, Double):
-        return f"{way}: {message}; a copy stays under way"
-    if isinstance(content[action.place], Stray):
-        left = remove(content, action.place)
-        later = f"; still under way: {', '.join(map(short, left))}" if left else ""
-        return f"{way}: {message}{later}"
-    return f"{way}: {message}"
-
-
-def short(value: Any) -> str:
-    """Print a message or event without the fields that have their default."""
-    if isinstance(value, Stray):
-        value = value.message
-    if isinstance(value, tuple):
-        return f"({', '.join(map(short, value))})"
-    if not attrs.has(type(value)):
-        return str(value)
-    fields = []
-    for field in attrs.fields(type(value)):
-        content = getattr(value, field.name)
-        if field.default is attrs.NOTHING or content != field.default:
-            fields.append(f"{field.name}={short(content)}")
-    return f"{type(value).__name__}({', '.join(fields)})" if fields else type(value).__name__
