@@ -60,6 +60,9 @@ def check(
     seconds: Annotated[float, typer.Option(min=0.0, help="Time limit of one check.")] = 600.0,
     states: Annotated[int, typer.Option(min=1, help="Limit of states of one model.")] = 5_000_000,
     slow: Annotated[bool, typer.Option(help="Run what is marked slow too.")] = False,
+    save: Annotated[
+        Path | None, typer.Option(help="Folder for counterexamples, as files for chc replay.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Explore every interleaving of the models; run TLC on the specs; prove with Z3.
@@ -82,6 +85,8 @@ def check(
             report, expected = one.run(limits, lambda state: bar.update(task, state=state))
             results.append((one, report, expected))
             bar.advance(task)
+    if save is not None:
+        _save(save, [(one, report) for one, report, _ in results])
     literal = bool(names or variant)
     if as_json:
         entries = [{**r.to_json(), "expected": e, "about": c.about} for c, r, e in results]
@@ -140,11 +145,30 @@ def _select(
     return checks + chosen
 
 
+def _label(one: Any, report: Any) -> str:
+    """Name a check, and its rules where the name does not tell."""
+    told = report.rules == "amended" or one.name.endswith(report.rules)
+    return one.name if told else f"{one.name}, {report.rules}"
+
+
+def _save(folder: Path, results: list[tuple[Any, Any]]) -> None:
+    """Write each counterexample that can be run again, and say where."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for one, report in results:
+            if report.schedule:
+                path = folder / f"{_label(one, report).replace(', ', '.')}.toml"
+                path.write_text(report.schedule, encoding="utf-8")
+                err.print(f"saved {path}", markup=False)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}") from None
+
+
 def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("engine", "check", "verdict"):
         table.add_column(heading, no_wrap=True)
-    for heading in ("states", "depth", "s"):
+    for heading in ("states", "local", "depth", "s"):
         table.add_column(heading, justify="right", no_wrap=True)
     table.add_column("bounds")
     for one, report, expected in results:
@@ -155,11 +179,10 @@ def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
             verdict += " (UNEXPECTED)"
         table.add_row(
             report.engine,
-            one.name
-            if report.rules in ("amended", *one.name.split("_", 1)[1:])
-            else (f"{one.name}, {report.rules}"),
+            _label(one, report),
             verdict,
             "" if report.states is None else str(report.states),
+            "" if report.local_ratio is None else f"{report.local_ratio:.2%}",
             "" if report.depth is None else str(report.depth),
             f"{report.seconds:.1f}",
             report.bounds,
@@ -178,7 +201,9 @@ def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
 
 @app.command()
 def replay(
-    capture: Annotated[Path, typer.Argument(help="A pcap or pcapng file.")],
+    capture: Annotated[
+        Path, typer.Argument(help="A pcap or pcapng file; or the schedule (TOML) of an exact run.")
+    ],
     move: Annotated[
         list[str] | None,
         typer.Option(help="INSTANCE@PACKETS[=SELECT]: move flows to INSTANCE. Repeatable."),
@@ -199,14 +224,32 @@ def replay(
     pool: Annotated[
         list[str] | None, typer.Option(help="NETWORK/BITS:PORT that is balanced as one service.")
     ] = None,
-    variant: Annotated[str, typer.Option(help="Rules of the physical chain.")] = "amended",
+    variant: Annotated[
+        str | None, typer.Option(help="Rules of the physical chain: amended, or a run's own.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Run a capture through NAT, portscan, load balancer, Trojan detector, and the ideal chain.
 
     With --chain it is a chain of your own, which says of itself how many instances it has.
     Without --move, --crash, --schedule or --calm one move and one crash are drawn from the seed.
+    A schedule that `chc check --save` wrote is run again step by step, and judged at each.
     """
+    if capture.suffix == ".toml":
+        if (
+            move
+            or crash
+            or schedule
+            or seed is not None
+            or calm
+            or inside
+            or pool
+            or chain
+            or instances
+        ):
+            raise UsageError("a schedule of an exact run takes no option but --variant and --json")
+        raise typer.Exit(_replay_exactly(capture, variant, as_json))
+    variant = variant or "amended"
     from chc_ref import chains
     from chc_ref.nfs.load_balancer import Pool
     from chc_ref.replay import report
@@ -243,6 +286,27 @@ def replay(
     else:
         report.show(out, data)
     raise typer.Exit(0 if result.difference is None else 1)
+
+
+def _replay_exactly(path: Path, variant: str | None, as_json: bool) -> int:
+    """Run one saved run again; gives the exit code."""
+    from chc_ref.check import schedule
+    from chc_ref.places import folder
+    from chc_ref.variants.shipped import SHIPPED
+
+    if variant is not None and variant not in SHIPPED:
+        raise UsageError(f"unknown variant {variant!r}; known: {', '.join(sorted(SHIPPED))}")
+    saved = schedule.load(path, folder("models"))
+    report = schedule.replay(saved, SHIPPED[variant].rules if variant else None)
+    if as_json:
+        print(json.dumps({**report.to_json(), "written_for": saved.violates}, default=str))
+        return report.verdict.exit_code
+    found = report.violated or "this run violates nothing"
+    if report.violated != saved.violates:
+        found += f" (it was written for: {saved.violates or 'nothing'})"
+    for line in (f"{report.model}, {report.rules}: {found}", *report.trace):
+        out.print(line, markup=False, soft_wrap=True)
+    return report.verdict.exit_code
 
 
 @app.command()

@@ -43,13 +43,25 @@ class Report:
     """Counterexample, one line a step."""
     witnesses: tuple[tuple[str, bool], ...] = ()
     """(name, reached) of every ``sometimes`` property."""
+    local_steps: int | None = None
+    """Distinct steps of single components among the transitions; None where nothing counts them."""
+    schedule: str = ""
+    """The counterexample as a file for ``chc replay``, from an engine that can give one."""
+
+    @property
+    def local_ratio(self) -> float | None:
+        """Local steps for each transition: low while component states are small and local."""
+        if self.local_steps is None or not self.transitions:
+            return None
+        return self.local_steps / self.transitions
 
     def to_json(self) -> dict[str, Any]:
         """Give the report as plain data."""
-        data = attrs.asdict(self)
+        data = attrs.asdict(self, filter=lambda field, _: field.name != "schedule")
         data["verdict"] = self.verdict.value
         data["version"] = __version__
         data["witnesses"] = dict(self.witnesses)
+        data["local_ratio"] = self.local_ratio
         return data
 
 

@@ -94,12 +94,17 @@ def test_replay_of_a_broken_protocol_exits_with_1_and_the_first_difference(chc: 
         ("replay", CAPTURE, "--pool", "10.2.0.0"),
         ("replay", CAPTURE, "--variant", "none"),
         ("replay", CAPTURE, "--instances", "0"),
+        ("replay", "models/crash_one.toml"),
+        ("replay", "no-such-schedule.toml"),
+        ("replay", "models/crash_one.toml", "--calm"),
+        ("replay", "models/crash_one.toml", "--variant", "none"),
         ("replay",),
         ("check", "no_such_model"),
         ("check", "no/such/file.toml"),
         ("check", "--engine", "magic"),
         ("check", "--variant", "none"),
         ("check", "--models", "no-such-folder"),
+        ("check", "two_operations", "--save", "README.md"),
         ("chekc",),
         ("check", "--bogus"),
     ],
@@ -134,6 +139,39 @@ def test_a_variant_is_checked_on_a_model_of_ones_choice(chc: Chc) -> None:
     report = json.loads(done.stdout)["checks"][0]
     assert (report["rules"], report["verdict"]) == ("delete_at_once", "violated")
     assert report["trace"]
+
+
+def test_a_counterexample_is_saved_and_replayed(chc: Chc, tmp_path: Path) -> None:
+    """``check --save`` writes what ``replay`` shows: the same steps, violation and exit code."""
+    folder = str(tmp_path / "new" / "folder")
+    checked = chc("check", "crash_one", "draw", "--variant", "delete_at_once", "--save", folder)
+    path = tmp_path / "new" / "folder" / "crash_one.delete_at_once.toml"
+    assert list(path.parent.iterdir()) == [path], "what holds leaves nothing to save"
+    assert f"saved {path}" in checked.stderr
+    replayed = chc("replay", str(path))
+    assert replayed.returncode == 1
+    head, *steps = replayed.stdout.splitlines()
+    assert head.partition(": ")[2] in checked.stdout
+    assert "\n".join(steps) in checked.stdout
+    data = json.loads(chc("replay", str(path), "--json").stdout)
+    assert (data["verdict"], data["rules"]) == ("violated", "delete_at_once")
+    assert data["violated"] == data["written_for"]
+    assert data["trace"] == steps
+
+
+def test_a_saved_run_under_other_rules_says_what_it_was_written_for(
+    chc: Chc, tmp_path: Path
+) -> None:
+    """A mended fault is exit code 0; a step that cannot happen any more is bad input."""
+    chc("check", "ablation_continues_at_persisted", "--save", str(tmp_path))
+    path = tmp_path / "ablation_continues_at_persisted.toml"
+    mended = chc("replay", str(path), "--variant", "amended")
+    assert mended.returncode == 0
+    assert "this run violates nothing (it was written for: R4: clock 1" in mended.stdout
+    path.write_text(path.read_text().replace('"crash root"', '"crash store"'))
+    done = chc("replay", str(path))
+    assert done.returncode == 2
+    assert f"{path}: step 2: 'crash store' is not possible here" in done.stderr
 
 
 def test_check_in_a_folder_of_ones_own(chc: Chc, tmp_path: Path) -> None:

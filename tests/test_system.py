@@ -10,10 +10,15 @@ at every step, and everything once nothing moves any more.
 
 from __future__ import annotations
 
+import functools
+import os
 import random
+import tempfile
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar, TypeVar
 
 import attrs
 import pytest
@@ -27,6 +32,8 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from chc_ref.check import schedule
+from chc_ref.check.model import Model, of_table
 from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.messages import (
     Arrive,
@@ -43,14 +50,27 @@ from chc_ref.core.messages import (
 from chc_ref.core.node import NodeState
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import vertex_of
+from chc_ref.core.vertex import Wish
 from chc_ref.net.wire import MESSAGES
-from chc_ref.nfs.logic import scale
+from chc_ref.nfs.logic import LOGIC
 from chc_ref.nfs.tiny import COUNTER, DRAW, HOT, LATCH, LIMIT, MARKER, PASS, POOL, RECORDER
+from chc_ref.require.coe import Difference
 from chc_ref.require.predicates import Requirements
-from chc_ref.system.composition import System
+from chc_ref.system.composition import WORLD, Action, Again, Happen, Lose, System
+from chc_ref.system.network import Deliver
 from chc_ref.system.simulation import Simulation
-from chc_ref.system.world import World, WorldState
+from chc_ref.system.world import (
+    Arrival,
+    Chance,
+    Checkpoint,
+    Crash,
+    Operate,
+    Period,
+    World,
+    WorldState,
+)
 from chc_ref.variants.shipped import SHIPPED
+from chc_ref.verdict import Verdict
 
 CHAINS = {
     "lazy": Chain((Vertex("count", COUNTER, 2, eager_flush=False),)),
@@ -107,7 +127,7 @@ CHAINS = {
     ),
     "scaled": Chain(
         (
-            Vertex("count", COUNTER, 2, standby=1, logic=scale(0, 1)),
+            Vertex("count", COUNTER, 2, standby=1, logic=LOGIC["scale_out"]),
             Vertex("record", RECORDER, 2, standby=1, eager_flush=False),
         ),
         (("count", "record"),),
@@ -132,6 +152,22 @@ RARE = frozenset({"Drain", "Drained", "Over", "Speak", "Ask"})
 """Rare here: the models ``alone`` and ``clone_last`` have them, and a test of its own below."""
 
 
+T = TypeVar("T")
+
+
+@functools.cache
+def _temporary() -> Path:
+    return Path(tempfile.mkdtemp(prefix="chc_schedules_"))
+
+
+def saved_runs() -> Path:
+    """Give the folder that failing runs are saved to: ``CHC_SCHEDULES``, or a temporary one."""
+    named = os.environ.get("CHC_SCHEDULES")
+    folder = Path(named) if named else _temporary()
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
 class ComposedCore(RuleBasedStateMachine):
     """One run of a small chain. Every choice is hypothesis's."""
 
@@ -150,17 +186,20 @@ class ComposedCore(RuleBasedStateMachine):
         self.requirements = Requirements(self.chain)
         self.run = Simulation(self.system)
         self.taken: dict[int, list[Any]] = {}
-        self.arrived = self.moves = 0
         self.crashed: list[str] = []
+        self.moves = 0
+        self.outside: list[Any] = []
+        """What happened outside, as a world would have brought it."""
+        self.actions: list[Action] = []
+        """The run so far, by which it can be run again."""
         self.instances = [a for of in self.physical.instances.values() for a in of]
 
-    @precondition(lambda self: self.arrived < MOST_PACKETS)
+    @precondition(lambda self: len(self._brought(Arrival)) < MOST_PACKETS)
     @rule(flow=st.sampled_from(FLOWS))
     def arrive(self, flow: str) -> None:
         """Let a packet reach its root."""
-        self.arrived += 1
-        root = self.system.index[self.chain.root_for(flow)]
-        self.run.happen(root, Arrive(flow, (flow, self.arrived)))
+        packet = Arrive(flow, (flow, len(self._brought(Arrival)) + 1))
+        self._bring(Arrival(packet), (self.chain.root_for(flow), packet))
 
     @rule(data=st.data(), steps=st.integers(1, 12))
     def deliver(self, data: st.DataObject, steps: int) -> None:
@@ -171,7 +210,8 @@ class ComposedCore(RuleBasedStateMachine):
             channel = data.draw(st.sampled_from(sorted(self.run.busy)))
             source, to = self.system.channels[channel]
             if not self._up(source) and to != "sink" and data.draw(st.booleans()):
-                self.run.lose(channel)
+                with self._taking(Lose(source, to)):
+                    self.run.lose(channel)
                 event("lost what a dead component had sent")
             else:
                 self._deliver(channel)
@@ -193,14 +233,17 @@ class ComposedCore(RuleBasedStateMachine):
             for offered in self.system.offers(at, state)
         ]
         if timers:
-            self.run.happen(*data.draw(st.sampled_from(timers)))
+            self._fire(*data.draw(st.sampled_from(timers)))
 
     @rule(data=st.data(), value=st.integers(1, 9))
     def stores(self, data: st.DataObject, value: int) -> None:
         """Write a checkpoint, or let the next non-deterministic operation draw another value."""
-        store = self.system.index[data.draw(st.sampled_from(self.chain.stores))]
-        drawn = data.draw(st.booleans())
-        self.run.happen(store, Drawn(value) if drawn else CheckpointTimer())
+        store = data.draw(st.sampled_from(self.chain.stores))
+        if data.draw(st.booleans()):
+            first = self.chain.stores[0]  # a world draws values for no other
+            self._bring(Chance(first, value), (first, Drawn(value)))
+        else:
+            self._bring(Checkpoint(store), (store, CheckpointTimer()))
 
     @precondition(lambda self: self.moves < MOST_MOVES and "move" in self.kinds)
     @rule(data=st.data(), flow=st.sampled_from(FLOWS))
@@ -208,21 +251,20 @@ class ComposedCore(RuleBasedStateMachine):
         """Ask for a flow to be moved anywhere."""
         to = data.draw(st.sampled_from(self.instances))
         self.moves += 1
-        self.run.happen(self.system.index["manager"], MoveRequested(vertex_of(to), flow, to))
+        self._operate(MoveRequested(vertex_of(to), flow, to))
 
     @precondition(lambda self: self.moves < MOST_MOVES and "scale" in self.kinds)
     @rule(data=st.data())
     def scale(self, data: st.DataObject) -> None:
         """Ask for another split of a vertex, or for its statistics."""
         vertex = data.draw(st.sampled_from(self.chain.vertices))
-        manager = self.system.index["manager"]
         if vertex.logic is not None and data.draw(st.booleans()):
-            self.run.happen(manager, PollTimer(vertex.name))
+            self._bring(Period(vertex.name), ("manager", PollTimer(vertex.name)))
             return
         instances = self.physical.instances[vertex.name]
         to = data.draw(st.lists(st.sampled_from(instances), min_size=1, unique=True))
         self.moves += 1
-        self.run.happen(manager, ScaleRequested(vertex.name, tuple(sorted(to))))
+        self._operate(ScaleRequested(vertex.name, tuple(sorted(to))))
 
     @precondition(lambda self: "clone" in self.kinds)
     @rule(data=st.data())
@@ -233,8 +275,12 @@ class ComposedCore(RuleBasedStateMachine):
             return
         host = data.draw(st.sampled_from(hosts))
         instance = host.removesuffix("'")
-        wishes = (CloneRequested(instance), KeepRequested(instance), KeepRequested(host))
-        self.run.happen(self.system.index["manager"], data.draw(st.sampled_from(wishes)))
+        wishes: tuple[Wish, ...] = (
+            CloneRequested(instance),
+            KeepRequested(instance),
+            KeepRequested(host),
+        )
+        self._operate(data.draw(st.sampled_from(wishes)))
 
     @precondition(lambda self: len(self.crashed) < MOST_CRASHES)
     @rule(data=st.data())
@@ -250,8 +296,24 @@ class ComposedCore(RuleBasedStateMachine):
         self.fired[f"crash of a {victim.partition('.')[0] if '.' not in victim else 'host'}"] += 1
         self.crashed.append(victim)
         self._bring_again(data, victim)
-        self.run.happen(self.system.index[victim], Crashed())
-        self.run.happen(self.system.index["manager"], Failed(victim))
+        self._bring(Crash(victim), (victim, Crashed()), ("manager", Failed(victim)))
+
+    def _bring(self, event: Any, *directs: tuple[str, Any]) -> None:
+        """Let something happen from outside, which a world would bring as ``event``."""
+        self.outside.append(event)
+        with self._taking(Happen(WORLD, event)):
+            for to, direct in directs:
+                self.run.happen(self.system.index[to], direct)
+
+    def _operate(self, wish: Wish) -> None:
+        self._bring(Operate(wish), ("manager", wish))
+
+    def _fire(self, at: int, timer: Any) -> None:
+        with self._taking(Happen(self.system.names[at], timer)):
+            self.run.happen(at, timer)
+
+    def _brought(self, kind: type[T]) -> list[T]:
+        return [event for event in self.outside if isinstance(event, kind)]
 
     def _may_fail(self, name: str) -> bool:
         """Tell what may fail together: Table 3 (REC-7), and ROOT-2 for the log at the root."""
@@ -262,7 +324,7 @@ class ComposedCore(RuleBasedStateMachine):
         if name in self.chain.root_addresses:
             alone = stores_up and not (at_root and manager.recovering)
             can = self.chain.persist_every or not at_root
-            return bool("root" in self.kinds and can and alone)
+            return bool("root" in self.kinds and can and alone and state.up)
         if name in self.chain.stores:
             users = {v.name for v in self.chain.vertices if v.store == name}
             fenced = not any(vertex_of(host) in users for host in manager.fencing | manager.leaving)
@@ -281,17 +343,19 @@ class ComposedCore(RuleBasedStateMachine):
     def _deliver(self, channel: int) -> None:
         self.fired[type(self.run.channels[channel][0]).__name__] += 1
         self.taken.setdefault(channel, []).append(self.run.channels[channel][0])
-        self.run.deliver(channel)
+        with self._taking(Deliver(*self.system.channels[channel])):
+            self.run.deliver(channel)
 
     def _bring_again(self, data: st.DataObject, victim: str) -> None:
         """Put back what a dead instance took last, as if its acknowledgement were lost."""
-        for channel, (_, to) in enumerate(self.system.channels):
+        for channel, (source, to) in enumerate(self.system.channels):
             taken = self.taken.pop(channel, []) if to == victim else []
             again = data.draw(st.integers(0, min(2, len(taken)))) if taken else 0
             if again:
                 event("a message taken before a crash came once more")
-                self.run.channels[channel].extendleft(reversed(taken[-again:]))
-                self.run.busy.add(channel)
+                messages = tuple(taken[-again:])
+                with self._taking(Again(source, to, messages)):
+                    self.run.bring_again(channel, messages)
 
     @invariant()
     def nothing_wrong_has_happened(self) -> None:
@@ -300,8 +364,7 @@ class ComposedCore(RuleBasedStateMachine):
             return
         for predicate in self.requirements.invariants():
             states = [self.run.state(name) for name in predicate.reads]
-            difference = predicate.holds(*states)
-            assert difference is None, difference
+            self._judge(predicate.holds(*states))
 
     def teardown(self) -> None:
         """Let everything that can happen happen, and compare with the ideal chain."""
@@ -309,9 +372,43 @@ class ComposedCore(RuleBasedStateMachine):
             return
         self._settle()
         view = {name: self.run.state(name) for name in self.system.names}
-        view["world"] = WorldState(self.arrived, crashed=tuple(self.crashed))
-        difference = self.requirements.at_rest(view)
-        assert difference is None, difference
+        arrived = len(self._brought(Arrival))
+        view["world"] = WorldState(arrived, crashed=tuple(self.crashed))
+        self._judge(self.requirements.at_rest(view))
+
+    @contextmanager
+    def _taking(self, action: Action) -> Iterator[None]:
+        """Note an action, and save the run up to it if the core fails in it."""
+        self.actions.append(action)
+        try:
+            yield
+        except Exception as error:
+            raise AssertionError(self._saved(f"{type(error).__name__}: {error}")) from error
+
+    def _judge(self, difference: Difference | None) -> None:
+        assert difference is None, self._saved(str(difference))
+
+    def _saved(self, violated: str) -> str:
+        """Save the run so far; hypothesis runs the smallest one last, so that is what stays."""
+        text = schedule.write(self.model(), self.actions, violated, self.rules_of_protocol)
+        path = saved_runs() / f"composed_core_{self.rules_of_protocol.name}.toml"
+        path.write_text(text, encoding="utf-8")
+        return f"{violated}\nto see it: chc replay {path}"
+
+    def model(self) -> Model:
+        """Give a model in which the run so far is one of the runs."""
+        arrivals = tuple(event.packet for event in self._brought(Arrival))
+        world = World(
+            arrivals,
+            tuple(event.wish for event in self._brought(Operate)),
+            tuple(sorted(set(self.crashed))),
+            len(self.crashed),
+            tuple(event.store for event in self._brought(Checkpoint)),
+            tuple((event.store, event.value) for event in self._brought(Chance)),
+            tuple(self.chain.root_for(arrival.flow) for arrival in arrivals),
+            tuple(event.vertex for event in self._brought(Period)),
+        )
+        return of_table(Path("composed_core"), schedule.table_of(self.chain, world))
 
     def _up(self, address: str) -> bool:
         return self.system.is_up(self.system.index[address], self.run.state(address))
@@ -328,7 +425,7 @@ class ComposedCore(RuleBasedStateMachine):
             if not timers:
                 return
             for at, offered in timers:
-                self.run.happen(at, offered)
+                self._fire(at, offered)
 
 
 CALM = settings(
@@ -336,8 +433,11 @@ CALM = settings(
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
+    report_multiple_bugs=False,  # so that the run that is saved is the one that is printed
     suppress_health_check=list(HealthCheck),
 )
+UNSHRUNK = settings(CALM, max_examples=600, print_blob=False,
+                    phases=[phase for phase in CALM.phases if phase.name != "shrink"])  # fmt: skip
 
 
 def _counting(rules: Rules, fired: Counter[str]) -> Rules:
@@ -426,17 +526,78 @@ def test_a_user_that_comes_up_during_a_recovery_is_asked_too() -> None:
 @pytest.mark.parametrize(
     "name", ["no_update_suppression", "no_last_mark", "no_wait_for_owner", "delete_at_once"]
 )
-def test_the_same_drive_catches_a_dropped_rule(name: str) -> None:
-    """The machine can fail: each of these rules, dropped, is found out."""
+def test_the_same_drive_catches_a_dropped_rule(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The machine can fail: each of these rules, dropped, is found out.
+
+    And what it found is a schedule that shows a violation when it is run again: the same one,
+    or one before it, as the replay judges every step and this machine does not.
+    """
+    monkeypatch.setenv("CHC_SCHEDULES", str(tmp_path))
 
     class Broken(ComposedCore):
         rules_of_protocol = SHIPPED[name].rules
         chains = ("lazy", "row", "fork")
 
-    fast = settings(CALM, max_examples=600, phases=[p for p in CALM.phases if p.name != "shrink"],
-                    print_blob=False)  # fmt: skip
-    with pytest.raises(AssertionError):
-        run_state_machine_as_test(Broken, settings=fast)
+    with pytest.raises(AssertionError) as caught:
+        run_state_machine_as_test(Broken, settings=UNSHRUNK)
+    path = tmp_path / f"composed_core_{name}.toml"
+    assert str(path) in str(caught.value)
+    saved = schedule.load(path, tmp_path)
+    report = schedule.replay(saved)
+    assert (report.verdict, report.rules) == (Verdict.VIOLATED, name)
+    steps = len(saved.steps)
+    assert (report.violated == saved.violates) or (report.depth or steps) < steps
+
+
+def test_a_failure_of_the_core_itself_is_saved_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that ends in an exception ends in the same one when it is run again."""
+    monkeypatch.setenv("CHC_SCHEDULES", str(tmp_path))
+
+    def fails(vector: int, signals: int) -> bool:
+        raise ZeroDivisionError("seeded")
+
+    broken = attrs.evolve(AMENDED, settled=fails)
+
+    class Broken(ComposedCore):
+        rules_of_protocol = broken
+        chains = ("lazy",)
+
+    with pytest.raises(AssertionError, match="ZeroDivisionError: seeded\nto see it: chc replay"):
+        run_state_machine_as_test(Broken, settings=UNSHRUNK)
+    saved = schedule.load(tmp_path / "composed_core_amended.toml", tmp_path)
+    report = schedule.replay(saved, broken)
+    assert report.violated == f"the core fails: {saved.violates}"
+    assert schedule.replay(saved).verdict is Verdict.HOLDS
+
+
+def test_every_run_can_be_saved_and_run_again(tmp_path: Path) -> None:
+    """Whatever the machine does, its schedule does: with clones, roots, stores, lost messages."""
+
+    class Saved(ComposedCore):
+        fired: ClassVar[Counter[str]] = Counter()
+
+        def teardown(self) -> None:
+            super().teardown()
+            if not hasattr(self, "run"):
+                return
+            model, path = self.model(), tmp_path / "run.toml"
+            self.fired.update(type(action).__name__ for action in self.actions)
+            state = functools.reduce(model.system().step, self.actions, model.system().initial)
+            assert list(state.components[:-1]) == self.run.components[:-1]
+            path.write_text(schedule.write(model, self.actions, "", AMENDED), encoding="utf-8")
+            report = schedule.replay(schedule.load(path, tmp_path))
+            assert (report.violated, report.depth) == ("", len(self.actions))
+
+    wanted = {"crash of a host", "crash of a root", "crash of a store", "Again", "Lose", "Stop"}
+    for examples in (40, 400):  # the longer run only if the usual one missed something
+        run_state_machine_as_test(Saved, settings=settings(CALM, max_examples=examples))
+        if wanted <= Saved.fired.keys():
+            break
+    assert wanted <= Saved.fired.keys()
 
 
 def test_an_evolved_rule_set_keeps_its_other_rules() -> None:

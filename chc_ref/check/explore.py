@@ -2,8 +2,8 @@
 
 Component states, messages, channel contents and events are interned to small integers, and a
 composed state is a tuple of them. A local step (component state, event) is computed once and
-remembered; so the core runs far more seldom than the search takes transitions, and the ratio
-is reported. States are compared whole: nothing is hashed away.
+remembered, whatever else is under way; so the core runs far more seldom than the search takes
+transitions, and both numbers are reported. States are compared whole: nothing is hashed away.
 """
 
 from __future__ import annotations
@@ -14,7 +14,9 @@ from typing import Any
 
 import attrs
 
+from chc_ref.check import schedule
 from chc_ref.check.model import Model
+from chc_ref.check.words import describe
 from chc_ref.core.messages import Received, Send
 from chc_ref.core.rules import Rules
 from chc_ref.core.transport import RetransmitTimer
@@ -28,7 +30,6 @@ from chc_ref.system.network import (
     Deliver,
     Double,
     Drop,
-    Stray,
     keep,
     message_at,
     put,
@@ -44,9 +45,12 @@ do wrong, if it may."""
 Step = tuple[int, int, tuple[tuple[int, int], ...]]
 """Remembered local step: the channel's new content, the new state, (position, message) sent."""
 
-Cross = tuple[int, Step, int, int, int]
-"""Remembered step over a faulty channel: its code, the step, the place of the message, and the
-doublings and losses that it takes."""
+Local = tuple[int, tuple[tuple[int, int], ...]]
+"""Remembered outcome of the core's ``step``: the new state, and (position, message) sent."""
+
+Cross = tuple[int, Step, int, int]
+"""Remembered step over a faulty channel: its code, the step, and the doublings and losses that
+it takes."""
 
 Progress = Callable[[int, int, int], None]
 """Called with (states, frontier, depth)."""
@@ -97,15 +101,14 @@ class Tables:
         self.contents = Interner()
         self.contents(())
         self.events = Interner()
-        """(component, event) of everything that happens of itself."""
+        """(component, event) of everything that happens to a component."""
         self.crossings = Interner()
         """What happens to messages of faulty channels."""
-        self.local_steps = 0
         self.ends = [(system.index[source], system.index[to]) for source, to in system.channels]
         self.end = self.width + len(self.ends)
+        self._locals: dict[tuple[int, int], Local] = {}
         self._deliveries: list[dict[tuple[int, int], Step]] = [{} for _ in system.channels]
         self._crosses: list[dict[tuple[int, int], list[Cross]]] = [{} for _ in system.channels]
-        self._happens: dict[tuple[int, int], Step] = {}
         self._directs: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
         self._offers: list[dict[int, tuple[int, ...]]] = [{} for _ in system.names]
         self._pushes: dict[tuple[int, int], int] = {}
@@ -113,6 +116,11 @@ class Tables:
         self._hurries: dict[tuple[int, int, int], int | None] = {}
         self._awaited: dict[tuple[int, int], list[tuple[int, int]]] = {}
         self._lossy = system.lossy
+
+    @property
+    def local_steps(self) -> int:
+        """Count the distinct local steps so far: how often the core had to be asked."""
+        return len(self._locals)
 
     def initial(self) -> Row:
         """Give the initial state's row."""
@@ -197,9 +205,7 @@ class Tables:
 
     def _delivery(self, channel: int, state: int, content: int) -> Step:
         message, *rest = self.contents.values[content]
-        source = self.system.channels[channel][0]
-        received = Received(source, self.messages.values[message])
-        after, sends = self._local(self.ends[channel][1], state, received)
+        after, sends = self._taken(channel, state, self.messages.values[message])
         step = (self.contents(tuple(rest)), after, sends)
         self._deliveries[channel][state, content] = step
         return step
@@ -211,12 +217,11 @@ class Tables:
         state = row[self.ends[channel][1]]
         crosses = self._crosses[channel].get((state, content))
         if crosses is None:
-            crosses = self._crosses[channel][state, content] = self._crossing(
-                channel, state, content
-            )
+            crosses = self._crossing(channel, state, content, only)
+            self._crosses[channel][state, content] = crosses
         found = []
-        for code, step, place, doublings, losses in crosses:
-            if doublings > row[-2] or losses > row[-1] or only not in (None, place):
+        for code, step, doublings, losses in crosses:
+            if doublings > row[-2] or losses > row[-1]:
                 continue
             new = list(row)
             new[-2] -= doublings
@@ -243,32 +248,45 @@ class Tables:
                     return self._crossed(row, channel, content, place)
         return []
 
-    def _crossing(self, channel: int, state: int, content: int) -> list[Cross]:
-        """Find out what may happen on a faulty channel, with any budget."""
+    def _crossing(self, channel: int, state: int, content: int, only: int | None) -> list[Cross]:
+        """Find out what may happen on a faulty channel, with any budget.
+
+        State and content alone decide whether some message hurries, so ``only`` is no key.
+        """
         source, to = self.system.channels[channel]
         ids = self.contents.values[content]
         values = tuple(self.messages.values[one] for one in ids)
         crosses: list[Cross] = []
         for crossing in self.system.network.crossings(source, to, values, (1, 1)):
-            code = -1 - self.crossings(crossing)
             place = crossing.place
+            if only not in (None, place):
+                continue
+            code = -1 - self.crossings(crossing)
             doubles, drops = isinstance(crossing, Double), isinstance(crossing, Drop)
             rest = (keep if doubles else remove)(values, place)
             after: int = state
             sends: tuple[tuple[int, int], ...] = ()
             if not drops:
-                received = Received(source, message_at(values, place))
-                after, sends = self._local(self.ends[channel][1], state, received)
+                after, sends = self._taken(channel, state, message_at(values, place))
             step = (self.contents(tuple(self.messages(one) for one in rest)), after, sends)
-            crosses.append((code, step, place, int(doubles), int(drops)))
+            crosses.append((code, step, int(doubles), int(drops)))
         return crosses
 
-    def _local(self, at: int, state: int, event: Any) -> tuple[int, tuple[tuple[int, int], ...]]:
-        """Let the core take one local step, and intern what comes out."""
-        self.local_steps += 1
-        after, sends = self.system.local(at, self.states[at].values[state], event)
-        out = tuple(self._sent(self.system.names[at], send) for send in sends)
-        return self.states[at](after), out
+    def _taken(self, channel: int, state: int, message: Any) -> Local:
+        """Let the receiver of a channel, in ``state``, take ``message``."""
+        received = Received(self.system.channels[channel][0], message)
+        at = self.ends[channel][1]
+        return self._local(at, state, self.events((at, received)))
+
+    def _local(self, at: int, state: int, number: int) -> Local:
+        """Let the core take one local step, unless it has done so before."""
+        found = self._locals.get((state, number))
+        if found is None:
+            event = self.events.values[number][1]
+            after, sends = self.system.local(at, self.states[at].values[state], event)
+            out = tuple(self._sent(self.system.names[at], send) for send in sends)
+            found = self._locals[state, number] = (self.states[at](after), out)
+        return found
 
     def _sent(self, source: Address, send: Send) -> tuple[int, int]:
         """Give where a message goes, and as what."""
@@ -331,12 +349,8 @@ class Tables:
         return any(not row[self.width + to] and not row[self.width + back] for to, back in awaited)
 
     def _apply(self, new: list[int], at: int, number: int) -> None:
-        step = self._happens.get((new[at], number))
-        if step is None:
-            after, sends = self._local(at, new[at], self.events.values[number][1])
-            step = self._happens[new[at], number] = (0, after, sends)
-        new[at] = step[1]
-        for position, message in step[2]:
+        new[at], sends = self._local(at, new[at], number)
+        for position, message in sends:
             new[position] = self._push(new[position], message)
 
 
@@ -374,9 +388,12 @@ class Explorer:
         reached = self._witnessed()
         missing = [name for name, shown in reached.items() if not shown]
         trace: tuple[str, ...] = ()
+        saved = ""
         if found.difference is not None and found.row is not None:
             verdict, violated = Verdict.VIOLATED, str(found.difference)
-            trace = self.describe(self.path(found.row))
+            actions = self.path(found.row)
+            trace = describe(self.system, actions)
+            saved = schedule.write(self.model, actions, violated, self.rules)
         elif found.stopped:
             verdict, violated = Verdict.INCONCLUSIVE, found.stopped
         elif missing:
@@ -396,6 +413,8 @@ class Explorer:
             violated,
             trace,
             tuple(reached.items()),
+            self.tables.local_steps,
+            saved,
         )
 
     def _search(self, deadline: float, progress: Progress | None) -> Found:
@@ -467,48 +486,3 @@ class Explorer:
             actions.append(self.tables.action(code))
             step = self.parents[row]
         return actions[::-1]
-
-    def describe(self, actions: list[Action]) -> tuple[str, ...]:
-        """Put a way into words, running it through the core's own composition again."""
-        state = self.system.initial
-        lines = []
-        for number, action in enumerate(actions, start=1):
-            lines.append(f"{number:3} {say(self.system, state, action)}")
-            state = self.system.step(state, action)
-        return tuple(lines)
-
-
-def say(system: System, state: Any, action: Action) -> str:
-    """Put one action into words."""
-    if isinstance(action, Happen):
-        return f"{action.at}: {short(action.event)}"
-    content = state.channels[system.channel(action.source, action.to)]
-    way = f"{action.source} -> {action.to}"
-    if isinstance(action, Lose):
-        return f"{way}: lost: {', '.join(map(short, content))}"
-    message = short(message_at(content, action.place))
-    if isinstance(action, Drop):
-        return f"{way}: lost on the network: {message}"
-    if isinstance(action, Double):
-        return f"{way}: {message}; a copy stays under way"
-    if isinstance(content[action.place], Stray):
-        left = remove(content, action.place)
-        later = f"; still under way: {', '.join(map(short, left))}" if left else ""
-        return f"{way}: {message}{later}"
-    return f"{way}: {message}"
-
-
-def short(value: Any) -> str:
-    """Print a message or event without the fields that have their default."""
-    if isinstance(value, Stray):
-        value = value.message
-    if isinstance(value, tuple):
-        return f"({', '.join(map(short, value))})"
-    if not attrs.has(type(value)):
-        return str(value)
-    fields = []
-    for field in attrs.fields(type(value)):
-        content = getattr(value, field.name)
-        if field.default is attrs.NOTHING or content != field.default:
-            fields.append(f"{field.name}={short(content)}")
-    return f"{type(value).__name__}({', '.join(fields)})" if fields else type(value).__name__

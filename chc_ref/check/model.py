@@ -60,6 +60,18 @@ KEYS: Keys = {
 }
 """Keys of a model file; those of its chain among them."""
 
+DESCRIPTION: dict[str, Any] = {
+    "chc_model": 1,
+    "about": "",
+    "leaves_out": "",
+    "clauses": [],
+    "expect": Verdict.HOLDS.value,
+    "violates": "",
+    "witnesses": [],
+    "slow": False,
+}
+"""The keys that do not say what the system is, for a table that has none of them."""
+
 
 @attrs.frozen
 class Model:
@@ -82,6 +94,8 @@ class Model:
     network: Network = FIFO
     transport: MakeTransport = Transport
     """What stands between components and a network that needs it."""
+    table: dict[str, Any] = attrs.field(factory=dict, eq=False, repr=False)
+    """The keys of the model file that say what the system is, as they were read."""
 
     def system(self, rules: Rules | None = None) -> System:
         """Give the transition system, under other rules if any are named."""
@@ -126,6 +140,18 @@ def load(path: Path) -> Model:
     data = read_toml(path)
     with at(path):
         return _model(path, data)
+
+
+def of_table(path: Path, table: dict[str, Any]) -> Model:
+    """Give the model of a table, read at ``path``, that holds only what the system is.
+
+    Raises:
+        UsageError: the table is malformed; the text names the key.
+
+    """
+    if strange := sorted(table.keys() & DESCRIPTION.keys()):
+        raise UsageError(f"key {strange[0]!r} says nothing of the system: it has no place here")
+    return _model(path, {**DESCRIPTION, **table})
 
 
 def _model(path: Path, data: dict[str, Any]) -> Model:
@@ -178,6 +204,7 @@ def _model(path: Path, data: dict[str, Any]) -> Model:
         tuple(data["witnesses"]),
         data.get("slow", False),
         _network(data, physical.channels),
+        table={key: data[key] for key in data if key not in DESCRIPTION},
     )
 
 

@@ -7,6 +7,7 @@ Messages to a component that is down are taken and dropped, so a crash may lose 
 what is under way to the dead instance, and, by ``Lose``, any suffix of what it had sent.
 What has left for the sink has left: it is on the wire and no crash takes it back. No more does
 a crash take datagrams off a network; what they carried unacknowledged dies with the transport.
+A driver that remembers what was taken may also bring it once more before a crash (``Again``).
 """
 
 from __future__ import annotations
@@ -55,7 +56,21 @@ class Lose:
     to: Address
 
 
-Action = Crossing | Happen | Lose
+@attrs.frozen(cache_hash=True)
+class Again:
+    """What ``to`` took last from ``source`` comes once more, before all else.
+
+    Its acknowledgements die with ``to``, which is about to crash: nobody can tell how far it
+    had come (``core.transport``). Only a driver that knows of both asks for it.
+    """
+
+    source: Address
+    to: Address
+    messages: Content
+    """Oldest first."""
+
+
+Action = Crossing | Happen | Lose | Again
 
 
 @attrs.frozen(cache_hash=True)
@@ -186,6 +201,20 @@ class System:
         awaited = self.awaited(at, state.components[at])
         return any(not state.channels[to] and not state.channels[back] for to, back in awaited)
 
+    def is_quiet(self, state: State) -> bool:
+        """Tell whether nothing can happen any more, but for crashes and timers without effect."""
+        return not any(state.channels) and all(
+            self._is_idle(state, action) for action in self.actions(state)
+        )
+
+    def _is_idle(self, state: State, action: Action) -> bool:
+        match action:
+            case Happen(_, Crash()):
+                return True
+            case Happen(_, RetransmitTimer()):
+                return self.step(state, action) == state
+        return False
+
     def step(self, state: State, action: Action) -> State:
         """Carry ``action`` out."""
         run = Simulation(self)
@@ -205,5 +234,7 @@ class System:
                 left = (left[0], left[1] - 1)
             case Lose(source, to):
                 run.lose(self.channel(source, to))
+            case Again(source, to, messages):
+                run.bring_again(self.channel(source, to), messages)
         channels = tuple(tuple(content) for content in run.channels)
         return State(tuple(run.components), channels, left)

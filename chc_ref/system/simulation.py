@@ -58,6 +58,12 @@ class Simulation:
         self.channels[at].clear()
         self.busy.discard(at)
 
+    def bring_again(self, at: int, messages: Content) -> None:
+        """Put ``messages``, which were taken already, at the head of channel ``at``."""
+        self.channels[at].extendleft(reversed(messages))
+        if messages:
+            self.busy.add(at)
+
     def happen(self, at: int, event: Any) -> None:
         """Let ``event`` happen at component ``at``, with what the world does at once."""
         if self.system.names[at] != "world":
