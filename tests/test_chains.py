@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -17,8 +18,8 @@ from chc_ref.check import model
 from chc_ref.cli import main
 from chc_ref.core.chain import Chain, Vertex, check, compile_chain
 from chc_ref.core.messages import Arrive
-from chc_ref.core.operations import FLOW, off_path
-from chc_ref.core.values import ObjectKey
+from chc_ref.core.operations import FLOW, NetworkFunction, Outcome, Process, off_path
+from chc_ref.core.values import ObjectKey, root_of
 from chc_ref.errors import ModelError, UsageError
 from chc_ref.nfs.headers import HOST
 from chc_ref.nfs.load_balancer import LOAD_BALANCER
@@ -486,6 +487,22 @@ def test_a_replay_drives_all_that_a_chain_may_ask_for() -> None:
     full = replay(chains.read({**data, "capacity": 8}), arrivals, schedule)
     assert full.difference is None
     assert full.dropped > 0
+
+
+def test_a_replay_lets_each_host_in_by_its_root() -> None:
+    """SPLIT-4: the clocks that an NF sees tell the root."""
+
+    def process(headers: Any, flow: Any, clock: int) -> Process:
+        yield from ()
+        return Outcome((), ((flow, clock),))
+
+    chain = Chain((Vertex("v", NetworkFunction("told", (), process)),), roots=2, entry=HOST)
+    result = replay(chain, _words(600), Schedule())
+    assert result.difference is None
+    told = [alert.content for alert in result.alerts]
+    roots = [chain.root_addresses[root_of(clock)] for _, clock in told]
+    assert roots == [chain.root_for(flow) for flow, _ in told]
+    assert set(roots) == {"root", "root1"}
 
 
 def test_chc_partition_tells_a_wrong_scope(chc: Chc, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ from chc_ref.core.splitter import SplitterState
 from chc_ref.core.store import StoreState
 from chc_ref.core.values import Map, ObjectKey, UpdateId
 from chc_ref.errors import UsageError
-from chc_ref.nfs.headers import HOST, FiveTuple
+from chc_ref.nfs.headers import HOST, RST, SYN, TCP, FiveTuple, Headers
 from chc_ref.nfs.load_balancer import LOAD_BALANCER, Pool, load_balancer
 from chc_ref.nfs.nat import NAT
 from chc_ref.nfs.portscan import PORTSCAN
@@ -123,6 +123,20 @@ def test_a_service_is_a_pool_or_a_server() -> None:
     with pytest.raises(UsageError, match=r"10\.9\.0\.0/30:80 and 10\.9\.0\.2/31:80"):
         load_balancer((pool, Pool.parse("10.9.0.2/31:80")))
     load_balancer((pool, Pool.parse("10.9.0.2/31:81")))
+
+
+def test_loads_of_a_pool_are_one_object() -> None:
+    """NF-4: connections of a pool come and go in the pool's own object."""
+    pool = Pool.parse("10.9.0.0/31:80")
+    flows = [FiveTuple(TCP, "10.0.0.1", 5000 + n, "10.9.0.0", 80) for n in range(4)]
+    opened = [Arrive(f, Headers(TCP, f.inside, 1, f.outside, 80, 40, True, SYN)) for f in flows]
+    closed = [Arrive(f, Headers(TCP, f.inside, 1, f.outside, 80, 40, True, RST)) for f in flows[:3]]
+    chain = Chain((Vertex("lb", load_balancer((pool,)), 2, split="service"),))
+    result = replay(chain, (*opened, *closed), Schedule())
+    assert result.difference is None
+    (load,) = (of for key, of in result.values.items() if key.name == "load")
+    assert sorted(one.active for _, one in load.items()) == [0, 1]
+    assert [one.total for _, one in load.items()] == [2, 2]
 
 
 # --------------------------------------------------------------------------- partitioning
