@@ -37,6 +37,7 @@ from chc_ref.system.network import network
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 CAPTURE = Path(__file__).parent / "captures" / "trojan_small.pcap"
+TRUTH = json.loads((CAPTURE.parent / "truth.json").read_text())
 README = (ROOT / "README.md").read_text()
 DOCUMENT = (ROOT / "docs" / "chains.md").read_text()
 
@@ -449,16 +450,19 @@ def test_chc_chain_prints_mermaid(chc: Chc) -> None:
 
 
 def test_chc_replay_takes_a_chain(chc: Chc) -> None:
-    """COE: a chain of one's own beside its ideal one; its results under its vertices' names."""
-    arguments = ("--chain", "examples/figure1.toml", "--crash", "portscan.1@300")
+    """COE, SPLIT-1, CACHE-4: the ground truth under splits by host and service, with a crash."""
+    events = ("--crash", "portscan.1@300", "--crash", "trojan.0@800", "--move", "nat.0@600")
+    arguments = ("--chain", "examples/figure1.toml", *events)
     code, text, errors = chc("replay", str(CAPTURE), *arguments, "--json")
     assert code == 0, errors
     data = json.loads(text)
     assert data["coe"] == "equal"
-    assert data["crashed"] == ["portscan.1"]
-    assert [alert["host"] for alert in data["vertices"]["trojan"]["alerts"]] == [
-        "10.1.0.21", "10.1.0.25", "10.1.0.30"
-    ]  # fmt: skip
+    assert data["crashed"] == ["portscan.1", "trojan.0"]
+    found, truth = data["vertices"], TRUTH["trojan_small"]
+    assert found["nat"]["connections"] == truth["connections"]
+    assert [alert["host"] for alert in found["trojan"]["alerts"]] == truth["alerts"]
+    for server, count in truth["connections_per_server"].items():
+        assert found["load_balancer"]["connections_per_server"][server] == count
     for wrong in (("--instances", "3"), ("--pool", "10.2.0.32/28:80")):
         code, text, errors = chc("replay", str(CAPTURE), *arguments, *wrong)
         assert (code, text) == (2, "")
