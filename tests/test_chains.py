@@ -8,6 +8,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import networkx as nx
 import pytest
@@ -17,8 +18,8 @@ from chc_ref.check import model
 from chc_ref.cli import main
 from chc_ref.core.chain import Chain, Vertex, check, compile_chain
 from chc_ref.core.messages import Arrive
-from chc_ref.core.operations import FLOW, off_path
-from chc_ref.core.values import ObjectKey
+from chc_ref.core.operations import FLOW, NetworkFunction, Outcome, Process, off_path
+from chc_ref.core.values import ObjectKey, root_of
 from chc_ref.errors import ModelError, UsageError
 from chc_ref.nfs.headers import HOST
 from chc_ref.nfs.load_balancer import LOAD_BALANCER
@@ -37,6 +38,7 @@ from chc_ref.system.network import network
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
 CAPTURE = Path(__file__).parent / "captures" / "trojan_small.pcap"
+TRUTH = json.loads((CAPTURE.parent / "truth.json").read_text())
 README = (ROOT / "README.md").read_text()
 DOCUMENT = (ROOT / "docs" / "chains.md").read_text()
 
@@ -453,16 +455,19 @@ def test_chc_chain_prints_mermaid(chc: Chc) -> None:
 
 
 def test_chc_replay_takes_a_chain(chc: Chc) -> None:
-    """COE: a chain of one's own beside its ideal one; its results under its vertices' names."""
-    arguments = ("--chain", "examples/figure1.toml", "--crash", "portscan.1@300")
+    """COE, SPLIT-1, CACHE-4: the ground truth under splits by host and service, with a crash."""
+    events = ("--crash", "portscan.1@300", "--crash", "trojan.0@800", "--move", "nat.0@600")
+    arguments = ("--chain", "examples/figure1.toml", *events)
     code, text, errors = chc("replay", str(CAPTURE), *arguments, "--json")
     assert code == 0, errors
     data = json.loads(text)
     assert data["coe"] == "equal"
-    assert data["crashed"] == ["portscan.1"]
-    assert [alert["host"] for alert in data["vertices"]["trojan"]["alerts"]] == [
-        "10.1.0.21", "10.1.0.25", "10.1.0.30"
-    ]  # fmt: skip
+    assert data["crashed"] == ["portscan.1", "trojan.0"]
+    found, truth = data["vertices"], TRUTH["trojan_small"]
+    assert found["nat"]["connections"] == truth["connections"]
+    assert [alert["host"] for alert in found["trojan"]["alerts"]] == truth["alerts"]
+    for server, count in truth["connections_per_server"].items():
+        assert found["load_balancer"]["connections_per_server"][server] == count
     for wrong in (("--instances", "3"), ("--pool", "10.2.0.32/28:80")):
         code, text, errors = chc("replay", str(CAPTURE), *arguments, *wrong)
         assert (code, text) == (2, "")
@@ -491,6 +496,22 @@ def test_a_replay_drives_all_that_a_chain_may_ask_for() -> None:
     full = replay(chains.read({**data, "capacity": 8}), arrivals, schedule)
     assert full.difference is None
     assert full.dropped > 0
+
+
+def test_a_replay_lets_each_host_in_by_its_root() -> None:
+    """SPLIT-4: the clocks that an NF sees tell the root."""
+
+    def process(headers: Any, flow: Any, clock: int) -> Process:
+        yield from ()
+        return Outcome((), ((flow, clock),))
+
+    chain = Chain((Vertex("v", NetworkFunction("told", (), process)),), roots=2, entry=HOST)
+    result = replay(chain, _words(600), Schedule())
+    assert result.difference is None
+    told = [alert.content for alert in result.alerts]
+    roots = [chain.root_addresses[root_of(clock)] for _, clock in told]
+    assert roots == [chain.root_for(flow) for flow, _ in told]
+    assert set(roots) == {"root", "root1"}
 
 
 def test_chc_partition_tells_a_wrong_scope(chc: Chc, tmp_path: Path) -> None:

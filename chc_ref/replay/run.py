@@ -137,7 +137,7 @@ class Drive:
         self.arrivals = run.system.world.arrivals
         self.arrived = 0
         chain = run.system.physical.chain
-        self.roots = chain.root_addresses
+        self.roots = [run.system.index[root] for root in chain.root_addresses]
         vertices = {v.name: v for v in chain.vertices}
         self.lazy = [
             run.system.index[host]
@@ -153,11 +153,9 @@ class Drive:
         run, chance = self.run, self.chance
         waiting = list(self.at.get(0, ()))
         while True:
-            logged = sum(len(run.state(root).root.log) for root in self.roots)
-            may_arrive = self.arrived < len(self.arrivals) and (logged < IN_FLIGHT or not run.busy)
             if waiting and _may_happen(run, waiting[0]):
                 run.happen(self.world, waiting.pop(0))
-            elif may_arrive and (not run.busy or chance.random() < 0.1):
+            elif self._may_arrive() and (not run.busy or chance.random() < 0.1):
                 self._arrive()
                 waiting += self.at.get(self.arrived, ())
             elif self.lazy and (not run.busy or chance.random() < 0.02) and self._flush():
@@ -168,6 +166,14 @@ class Drive:
                 break
         if self.progress is not None:
             self.progress(self.arrived)
+
+    def _may_arrive(self) -> bool:
+        if self.arrived == len(self.arrivals):
+            return False
+        logged = 0
+        for root in self.roots:
+            logged += len(self.run.components[root].root.log)
+        return logged < IN_FLIGHT or not self.run.busy
 
     def _arrive(self) -> None:
         """Let the next packet arrive, and with it what the stores' own timers do."""
