@@ -54,7 +54,7 @@ def test_models_and_proofs_are_items_of_their_own(pytester: pytest.Pytester) -> 
 def test_without_the_flag_they_are_skipped_with_that_reason(pytester: pytest.Pytester) -> None:
     """Nobody can take a plain run for a model check."""
     _project(pytester)
-    result = pytester.runpytest_subprocess("-rs")
+    result = pytester.runpytest_inprocess("-rs")
     result.assert_outcomes(skipped=2)
     result.stdout.fnmatch_lines(["*checks of models and proofs run with --model-check*"])
 
@@ -65,7 +65,7 @@ def test_an_unexpected_verdict_fails_with_its_counterexample(pytester: pytest.Py
         "witnesses = []", 'fragile = ["count.0"]\nmost_crashes = 1\nwitnesses = []'
     )
     pytester.mkdir("models").joinpath("broken.toml").write_text(broken)
-    result = pytester.runpytest_subprocess("--model-check")
+    result = pytester.runpytest_inprocess("--model-check")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*expected holds; got violated*", "*world: Crash*"])
 
@@ -73,7 +73,7 @@ def test_an_unexpected_verdict_fails_with_its_counterexample(pytester: pytest.Py
 def test_a_limit_fails(pytester: pytest.Pytester) -> None:
     """INCONCLUSIVE is not a pass."""
     _project(pytester)
-    result = pytester.runpytest_subprocess("--model-check", "--model-check-seconds", "0", "models")
+    result = pytester.runpytest_inprocess("--model-check", "--model-check-seconds", "0", "models")
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*got inconclusive time limit of 0 s*"])
 
@@ -82,6 +82,6 @@ def test_a_malformed_model_is_one_clear_error(pytester: pytest.Pytester) -> None
     """The error names file and key, without a traceback."""
     text = MODEL.replace('nf = "counter"', 'nf = "cuonter"')
     pytester.mkdir("models").joinpath("bad.toml").write_text(text)
-    result = pytester.runpytest_subprocess("--model-check")
+    result = pytester.runpytest_inprocess("--model-check")
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines(["*bad.toml: vertex *: unknown nf 'cuonter'*"])
