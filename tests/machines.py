@@ -58,8 +58,10 @@ def event(weight: int = 4, **choices: Iterable[Any]) -> Callable[[M], M]:
 
         @functools.wraps(method)
         def happen(machine: Machine, *, seed: int = 0, **arguments: Any) -> None:
+            machine.failed = True  # for good, if an exception ends this
             method(machine, **arguments)
             machine.burst(seed)
+            machine.failed = False
 
         drawn: dict[str, Any] = {name: st.sampled_from(of) for name, of in values.items()}
         drawn["seed"] = st.integers(0, 2**16)
@@ -76,6 +78,16 @@ class Machine(RuleBasedStateMachine):
     wanted: ClassVar[frozenset[str]] = frozenset()
     """What must have happened in some run: what never happened was not tested."""
     fired: ClassVar[Counter[str]]
+    failed = True
+    """Before the first event, and when one has gone wrong: then there is nothing to finish."""
+
+    def finish(self) -> None:
+        """Let everything come to rest, and look at it."""
+
+    def teardown(self) -> None:
+        """Finish, if all is well so far."""
+        if not self.failed:
+            self.finish()
 
     def burst(self, seed: int) -> None:
         """Let much happen, as the seed has it; nothing for seed 0."""

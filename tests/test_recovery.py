@@ -468,10 +468,8 @@ class Users(Machine):
             for user in busy:
                 self._exchange(user)
 
-    def teardown(self) -> None:
+    def finish(self) -> None:
         """Let everybody have answers: nothing that was issued is lost, and all is committed."""
-        if not hasattr(self, "users"):
-            return
         self._settle()
         self.check()
         issued = {access.id: access for script in self.scripts.values() for access in script}
@@ -771,12 +769,12 @@ def test_what_a_dead_user_sent_is_void_for_the_failover_too() -> None:
     """REC-1, REC-7: a fence outlives the store, or the second of two lost updates is applied."""
     store, update = Store(Map({"v": (POOL,)}), stamps=True), _push(2, blocking=False)
     state = StoreState()
-    for event in (
+    for happens in (
         Received("manager", Fence("v.0", 3)),
         Crashed(),
         Received("manager", Start((), 4)),
         Received("v.0", update),
         Received("v.0", attrs.evolve(update, id=_push(1).id, start=3)),
     ):
-        state, _ = store.step(state, event)
+        state, _ = store.step(state, happens)
     assert [update.clock for update, _ in state.memory.records.items()] == [1]
