@@ -1,27 +1,75 @@
-"""What the state machines of the tests have in common: how they are driven, and made to fail.
+"""What the state machines of the tests have in common: their events, and how they are driven.
 
-hypothesis switches a random part of the rules off in each run (swarm testing), so a kind of
-event is a rule of its own wherever that matters: what is rare among all is common among few.
+An event is a method of a machine, with what each of its arguments may be. hypothesis makes a
+rule of it, so that a failure shrinks to a short story. But its runs are short, and deep states
+need long ones; so each event may be followed by a burst of others, as a seed has it. In each
+burst, as in each run of hypothesis, a random part of the events is switched off: what is rare
+among all is common among few (swarm testing).
 """
 
 from __future__ import annotations
 
+import functools
+import random
 from collections import Counter
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable
+from typing import Any, ClassVar, TypeVar
 
+import attrs
+import hypothesis.strategies as st
 import pytest
 from hypothesis import HealthCheck, Phase, settings
-from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
 
 SETTINGS = settings(
     deadline=None,
     derandomize=True,
     database=None,
+    print_blob=False,
     report_multiple_bugs=False,
     phases=[Phase.generate, Phase.shrink],
-    print_blob=False,
     suppress_health_check=list(HealthCheck),
 )
+
+M = TypeVar("M", bound=Callable[..., None])
+
+
+@attrs.frozen
+class Event:
+    """What a machine may do next."""
+
+    method: Callable[..., None]
+    weight: int
+    """How often it happens in a burst, beside the others."""
+    choices: dict[str, tuple[Any, ...]]
+    """Values of each argument."""
+
+
+EVENTS: dict[str, Event] = {}
+"""By the qualified name of the method; hypothesis keeps its rules in the class the same way."""
+
+
+def event(weight: int = 4, **choices: Iterable[Any]) -> Callable[[M], M]:
+    """Make an event of a method: each argument is one of the values given for it."""
+    values = {name: tuple(of) for name, of in choices.items()}
+
+    def decorate(method: M) -> M:
+        EVENTS[f"{method.__module__}.{method.__qualname__}"] = Event(method, weight, values)
+
+        @functools.wraps(method)
+        def happen(machine: Machine, *, seed: int = 0, **arguments: Any) -> None:
+            machine.failed = True  # for good, if an exception ends this
+            method(machine, **arguments)
+            machine.burst(seed)
+            machine.failed = False
+
+        drawn: dict[str, Any] = {name: st.sampled_from(of) for name, of in values.items()}
+        drawn["seed"] = st.integers(0, 2**16)
+        make: Any = rule
+        ruled: M = make(**drawn)(happen)
+        return ruled
+
+    return decorate
 
 
 class Machine(RuleBasedStateMachine):
@@ -30,6 +78,27 @@ class Machine(RuleBasedStateMachine):
     wanted: ClassVar[frozenset[str]] = frozenset()
     """What must have happened in some run: what never happened was not tested."""
     fired: ClassVar[Counter[str]]
+    failed = True
+    """Before the first event, and when one has gone wrong: then there is nothing to finish."""
+
+    def finish(self) -> None:
+        """Let everything come to rest, and look at it."""
+
+    def teardown(self) -> None:
+        """Finish, if all is well so far."""
+        if not self.failed:
+            self.finish()
+
+    def burst(self, seed: int) -> None:
+        """Let much happen, as the seed has it; nothing for seed 0."""
+        chance = random.Random(seed)
+        names = [f"{kind.__module__}.{kind.__qualname__}." for kind in type(self).__mro__]
+        events = [one for at, one in EVENTS.items() if at.startswith(tuple(names))]
+        events = [one for one in events if chance.random() < 0.8] or events
+        for _ in range(chance.randrange(80) if seed else 0):
+            (one,) = chance.choices(events, [one.weight for one in events])
+            arguments = {name: chance.choice(of) for name, of in one.choices.items()}
+            one.method(self, **arguments)
 
     def note(self, what: str, happened: bool = True) -> None:
         """Count what has happened."""
@@ -37,13 +106,13 @@ class Machine(RuleBasedStateMachine):
 
 
 def drive(
-    machine: type[Machine], request: pytest.FixtureRequest, examples: int = 25, steps: int = 30
+    machine: type[Machine], request: pytest.FixtureRequest, examples: int = 20, steps: int = 8
 ) -> None:
     """Run a machine; nothing may go wrong, and everything that it wants must have happened.
 
-    With ``--model-check`` twenty times as often. ``pytest -s`` prints how often what happened.
+    With ``--model-check`` thirty times as often. ``pytest -s`` prints how often what happened.
     """
-    factor = 20 if request.config.getoption("--model-check") else 1
+    factor = 30 if request.config.getoption("--model-check") else 1
     fired: Counter[str] = Counter()
     counted = type(machine.__name__, (machine,), {"fired": fired})
     most = settings(SETTINGS, max_examples=factor * examples, stateful_step_count=steps)
@@ -54,17 +123,9 @@ def drive(
     assert not missing, f"never happened: {sorted(missing)}"
 
 
-def catches(
-    machine: type[Machine],
-    examples: int = 300,
-    steps: int = 30,
-    match: str | None = None,
-    **fault: Any,
-) -> None:
+def catches(machine: type[Machine], match: str | None = None, **fault: Any) -> None:
     """Run a machine with a seeded fault: it must find it."""
     broken = type(machine.__name__, (machine,), {"fired": Counter(), **fault})
-    fast = settings(
-        SETTINGS, max_examples=examples, stateful_step_count=steps, phases=[Phase.generate]
-    )
+    fast = settings(SETTINGS, max_examples=300, stateful_step_count=8, phases=[Phase.generate])
     with pytest.raises(AssertionError, match=match):
         run_state_machine_as_test(broken, settings=fast)

@@ -94,7 +94,8 @@ class Client:
         strategy, cache = self._strategy(access), state.cache
         copied = strategy is Strategy.COPIED and access.operation.reads_only
         alone = strategy is Strategy.ALONE and cache.alone
-        keeps = access.blocking and cache.copies and (copied or alone)
+        waits = access.blocking and not access.emulate
+        keeps = waits and cache.copies and (copied or alone)
         return Send(self.store, evolve(access, start=state.start, register=keeps))
 
     def serve(self, state: ClientState, access: Apply) -> tuple[ClientState, Apply] | None:
@@ -126,8 +127,10 @@ class Client:
         key = result.id.object
         if self.write_ahead:
             state = self._noted(state, result)
-        if result.copy and result.id == state.expected and result.id not in state.unconfirmed:
-            state = evolve(state, copies=state.copies.insert(key, result.copy[0]))
+        if result.id == state.expected:  # once: a second answer may be older than what we did since
+            if result.copy and result.id not in state.unconfirmed:
+                state = evolve(state, copies=state.copies.insert(key, result.copy[0]))
+            state = evolve(state, expected=None)
         return evolve(state, unconfirmed=state.unconfirmed - {result.id})
 
     def on_callback(self, state: ClientState, message: Callback) -> ClientState:

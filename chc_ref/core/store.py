@@ -70,7 +70,8 @@ class StoreState:
     readers: Map[ObjectKey, frozenset[Address]] = Map()
     """Who keeps a copy of an object and is told of its changes (CACHE-3)."""
     fences: Map[Address, int] = Map()
-    """What a sender sent before this start is void (REC-1)."""
+    """What a sender sent before this start is void (REC-1). On stable storage as well: it may
+    still be under way when this store fails, and reach its failover (findings)."""
     drawn: Any = 0
     """What the next non-deterministic operation draws (STORE-9)."""
     up: bool = True
@@ -104,7 +105,7 @@ class Store:
         """Take one event; an unknown one is a fault of the driver (KeyError)."""
         match event:
             case Crashed():
-                return StoreState(checkpoint=state.checkpoint, up=False), []
+                return StoreState(checkpoint=state.checkpoint, fences=state.fences, up=False), []
             case Received(_, Start() as start):
                 return self._start(state, start)
             case _ if not state.up:
@@ -350,7 +351,9 @@ class Store:
     def _start(self, state: StoreState, start: Start) -> tuple[StoreState, list[Send]]:
         """Begin as the failover: ask everybody who has used this store (REC-4, REC-5)."""
         asked = frozenset(start.ask)
-        state = StoreState(checkpoint=state.checkpoint, session=start.session, asked=asked)
+        state = StoreState(
+            checkpoint=state.checkpoint, fences=state.fences, session=start.session, asked=asked
+        )
         recalls = [Send(user, Recall(start.session)) for user in start.ask]
         if asked:
             return state, recalls
