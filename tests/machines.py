@@ -94,8 +94,8 @@ class Machine(RuleBasedStateMachine):
         chance = random.Random(seed)
         names = [f"{kind.__module__}.{kind.__qualname__}." for kind in type(self).__mro__]
         events = [one for at, one in EVENTS.items() if at.startswith(tuple(names))]
-        events = [one for one in events if chance.random() < 0.8] or events
-        for _ in range(chance.randrange(80) if seed else 0):
+        events = [one for one in events if chance.random() < 0.9] or events
+        for _ in range(chance.randrange(120) if seed else 0):
             (one,) = chance.choices(events, [one.weight for one in events])
             arguments = {name: chance.choice(of) for name, of in one.choices.items()}
             one.method(self, **arguments)

@@ -212,8 +212,8 @@ class Users(Machine):
         script.append(Apply(update, what, 1 << (BITS[name] + seq), blocking))
         self._issue(user)
 
-    @event(host=HOSTS, which=range(20))
-    def emulate(self, host: Address, which: int) -> None:
+    @event(host=HOSTS, which=range(20), soon=(True, False))
+    def emulate(self, host: Address, which: int, soon: bool) -> None:
         """Let a packet pass through that is replayed to another instance (DUP-3)."""
         user, script = self.users[host], self.scripts[identity_of(host)]
         waited = [a for a in script if a.blocking and a.id.object.name != "flow"]
@@ -222,6 +222,8 @@ class Users(Machine):
             user.waits = access
             user.state, send = self.client.issue(user.state, access)
             user.to_store.append(send.message)
+            while soon and user.to_store and not self.stored.asked:
+                self._stores(user)
 
     def _is_behind(self, user: User) -> bool:
         return bool(user.to_release) or user.done < len(self.scripts[identity_of(user.name)])
@@ -476,6 +478,7 @@ class Users(Machine):
         recorded = {update for update, _ in self.stored.memory.records.items()}
         assert recorded == set(issued), "REC-5: what was issued is lost"
         assert not any(user.waits or user.asks for user in self.users.values()), "LIVE"
+        assert not any(user.state.unconfirmed for user in self.users.values()), "LIVE: it waits"
         tokens = {(a.id.clock, a.token) for a in issued.values() if not a.operation.reads_only}
         assert self.committed == tokens, "DEL-2: every update is committed"
 
@@ -618,7 +621,7 @@ def test_without_a_read_the_logs_are_re_executed_from_the_checkpoint_on() -> Non
     assert memory.records[_pop(1).id] == done
     assert memory.records[_push(4).id] == Record(7, 1)
     assert memory.stamp(POOL_KEY).version == 3
-    assert dict(memory.applied.items()) == {"v.0": _push(3).id, "v.1": _push(4).id}
+    assert dict(memory.applied.items()) == {"v.0": (0, _push(3).id), "v.1": (0, _push(4).id)}
 
 
 def test_with_a_read_the_logs_are_re_executed_from_its_ts_on() -> None:
@@ -662,11 +665,18 @@ def test_a_log_is_kept_from_the_first_access_on_that_is_still_to_be_made() -> No
     """REC-5: a read without an answer, and all behind it; the checkpoint that follows trims."""
     read = _pop(2, operation=Get())
     memory = _restore(v0=_log(_push(1), read, _push(3, blocking=False)), v1=_log(read))
-    assert dict(memory.applied.items()) == {"v.0": _push(1).id}
-    store = Store(Map({"v": (POOL,)}), stamps=True)
-    state, _ = store.step(StoreState(), Received("manager", Start((), 1, ask=("v.0",))))
-    _, sends = store.step(state, Received("v.0", _log(_push(1), read)))
-    assert Send("v.0", Checkpointed(_push(1).id)) in sends
+    assert dict(memory.applied.items()) == {"v.0": (0, _push(1).id)}
+
+
+def test_answers_come_before_the_checkpoint_that_trims_what_they_answer() -> None:
+    """REC-5: else a second failure takes them, and the log no more says what to ask again."""
+    store, made = Store(Map({"v": (POOL,)}), stamps=True), _pop(1, start=2)
+    state, _ = store.step(StoreState(), Received("manager", Start((), 3, ask=("v.0",))))
+    recollection = attrs.evolve(_log(made, _push(2)), session=3, again=(made,))
+    _, sends = store.step(state, Received("v.0", recollection))
+    told = [send.message for send in sends if send.to == "v.0"]
+    assert [type(message) for message in told] == [Result, Checkpointed]
+    assert told[1] == Checkpointed(_push(2).id), "with the number of the start that made it"
 
 
 def test_an_emulated_access_tells_what_was_and_makes_nothing() -> None:
@@ -678,7 +688,7 @@ def test_an_emulated_access_tells_what_was_and_makes_nothing() -> None:
     assert dict(memory.applied.items()) == {}, "the emulation is still to be answered"
     memory = _restore(v0=_log((_pop(1), 1), (attrs.evolve(_pop(1), emulate=True), 1), reads=seen))
     assert memory.values[POOL_KEY] == (2, 3, 4, 5)
-    assert dict(memory.applied.items()) == {"v.0": _pop(1).id}
+    assert dict(memory.applied.items()) == {"v.0": (0, _pop(1).id)}
     read = _pop(4, operation=Get(), emulate=True)
     assert _restore(v0=_log((read, ()))).records[read.id] == Record((), 0)
 
@@ -695,8 +705,8 @@ def test_the_client_keeps_what_emulations_told_it_and_no_more() -> None:
     assert [issued.result for issued in state.issued] == [(1,), (), (1,), (), ()]
     state = client.on_checkpointed(state, Checkpointed(_pop(1).id))
     assert [issued.access.id.clock for issued in state.issued] == [2, 1, 3, 4]
-    again = client.on_checkpointed(state, Checkpointed(_pop(1).id))
-    assert again == state, "it is in the checkpoint before"
+    for other in (Checkpointed(_pop(1).id), Checkpointed(_pop(2).id, start=1)):
+        assert client.on_checkpointed(state, other) == state, "trimmed before, or another's log"
 
 
 def test_a_flow_is_rebuilt_in_the_order_of_its_clocks() -> None:

@@ -149,8 +149,11 @@ class Client:
     def on_checkpointed(self, state: ClientState, message: Checkpointed) -> ClientState:
         """Forget the part of the log that is in a checkpoint (REC-5).
 
-        Up to the access itself: an emulation of it may come long after (findings).
+        Up to the access itself, and not to an emulation of it, which may come long after; and
+        not what an earlier start made in another order (findings).
         """
+        if message.start != state.start:
+            return state
         ids = [None if i.access.emulate else i.access.id for i in state.issued]
         after = ids.index(message.last) + 1 if message.last in ids else 0
         return evolve(state, issued=state.issued[after:])

@@ -237,6 +237,8 @@ class Checkpointed:
     """The receiver's accesses up to this one are in a checkpoint: its log may forget them."""
 
     last: UpdateId
+    start: int = 0
+    """Number of the start that made it: its failover's log is another one."""
 
 
 @attrs.frozen(cache_hash=True)

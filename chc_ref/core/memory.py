@@ -54,8 +54,9 @@ class Memory:
     """Per-flow objects: (update, value after it), in order, to answer for the past (DUP-3)."""
     stamps: Map[ObjectKey, tuple[int, Map[Address, tuple[UpdateId, Any]]]] = Map()
     """Shared objects: how many updates, and the last one of each instance with its result."""
-    applied: Map[Address, UpdateId] = Map()
-    """Newest access of each instance that is in here: its log needs nothing up to it."""
+    applied: Map[Address, tuple[int, UpdateId]] = Map()
+    """Newest access of each host that is in here, with the number of its start: the log of that
+    start needs nothing up to it."""
     owners: Map[FlowAt, Owner] = Map()
     waiting: Map[FlowAt, tuple[tuple[Address, Acquire | Release], ...]] = Map()
     """Requests of later epochs, parked until their time (MOVE-3)."""

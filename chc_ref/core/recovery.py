@@ -80,7 +80,9 @@ def _results(logs: dict[Address, tuple[Issued, ...]]) -> dict[UpdateId, Any]:
     return {i.access.id: i.result[0] for log in logs.values() for i in log if i.result}
 
 
-def _applied(memory: Memory, logs: dict[Address, tuple[Issued, ...]]) -> dict[Address, UpdateId]:
+def _applied(
+    memory: Memory, logs: dict[Address, tuple[Issued, ...]]
+) -> dict[Address, tuple[int, UpdateId]]:
     """Give how far each log is in the memory: a read without an answer is still to be made.
 
     Were that trimmed from its log, a second failure would forget what it will have read (DUP-2).
@@ -91,7 +93,7 @@ def _applied(memory: Memory, logs: dict[Address, tuple[Issued, ...]]) -> dict[Ad
             if issued.access.id not in memory.records:
                 break
             if not issued.access.emulate:
-                applied[host] = issued.access.id
+                applied[host] = (issued.access.start, issued.access.id)
     return applied
 
 

@@ -163,7 +163,8 @@ class Store:
         """Apply an access once; give its repeats what the first one returned (DUP-2)."""
         key = request.id.object
         if self.stamps and not request.emulate:
-            applied = state.memory.applied.insert(source, request.id)
+            newest = (request.start, request.id)
+            applied = state.memory.applied.insert(source, newest)
             state = evolve(state, memory=evolve(state.memory, applied=applied))
         memory = state.memory
         if request.register and self._declared(key).strategy is Strategy.COPIED:
@@ -345,7 +346,8 @@ class Store:
     def _trims(self, state: StoreState) -> list[Send]:
         """Tell each user how much of its write-ahead log is in the checkpoint now."""
         return [
-            Send(host, Checkpointed(last)) for host, last in sorted_items(state.checkpoint.applied)
+            Send(host, Checkpointed(last, start))
+            for host, (start, last) in sorted_items(state.checkpoint.applied)
         ]
 
     def _start(self, state: StoreState, start: Start) -> tuple[StoreState, list[Send]]:
@@ -386,11 +388,12 @@ class Store:
         memory = restore(state.checkpoint, state.recalled, self.objects, state.drawn, self.rules)
         checkpoint = memory if self.stamps else state.checkpoint
         state = evolve(state, memory=memory, checkpoint=checkpoint, recalled=Map(), aside=())
-        sends = self._trims(state) + [
+        sends = [
             self._committed(update.clock, update.branch, record.token)
             for update, record in sorted_items(memory.records)
             if record.token
         ]
+        trims = self._trims(state)
         sends.append(Send("manager", Ready(state.session)))
         for source, recollection in sorted_items(recalled):
             state, more = self._again(state, source, recollection)
@@ -398,7 +401,8 @@ class Store:
         for received in aside:
             state, more = self._handle(state, received.source, received.message)
             sends += more
-        return state, sends
+        # Behind the answers: were these lost with us, only the log would say what to ask again.
+        return state, sends + trims
 
     def _again(
         self, state: StoreState, source: Address, recollection: Recollection
