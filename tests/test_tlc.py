@@ -162,9 +162,12 @@ def test_complete_run_holds(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
-@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", MUTANTS[::5], ids=lambda mutant: mutant.name)
 def test_mutant_is_violated(mutant: Instance) -> None:
-    """Each rule that is dropped breaks the property that the manifest names."""
+    """A rule that is dropped breaks the property that the manifest names.
+
+    Some of them here; with ``--model-check`` all are items of the manifest.
+    """
     report, as_expected = check_instance(mutant, limit_s=60)
     assert (report.verdict, report.violated) == (Verdict.VIOLATED, mutant.violated)
     assert as_expected
