@@ -42,7 +42,6 @@ from chc_ref.core.messages import (
     Recollection,
     Release,
     Result,
-    Send,
     Stamp,
     Start,
 )
