@@ -1,10 +1,10 @@
 """What the state machines of the tests have in common: their events, and how they are driven.
 
 An event is a method of a machine, with what each of its arguments may be. hypothesis makes a
-rule of it, so that a failure shrinks to a short story. But its runs are short, and deep states
-need long ones; so each event may be followed by a burst of others, as a seed has it. In each
-burst, as in each run of hypothesis, a random part of the events is switched off: what is rare
-among all is common among few (swarm testing).
+rule of it. But its runs are short, and deep states need long ones; so each event may be followed
+by a burst of others, as a seed has it. In each burst, as in each run of hypothesis, a random
+part of the events is switched off: what is rare among all is common among few (swarm testing).
+A failure tells all that has happened.
 """
 
 from __future__ import annotations
@@ -54,14 +54,12 @@ def event(weight: int = 4, **choices: Iterable[Any]) -> Callable[[M], M]:
     values = {name: tuple(of) for name, of in choices.items()}
 
     def decorate(method: M) -> M:
-        EVENTS[f"{method.__module__}.{method.__qualname__}"] = Event(method, weight, values)
+        one = EVENTS[f"{method.__module__}.{method.__qualname__}"] = Event(method, weight, values)
 
         @functools.wraps(method)
         def happen(machine: Machine, *, seed: int = 0, **arguments: Any) -> None:
-            machine.failed = True  # for good, if an exception ends this
-            method(machine, **arguments)
+            machine.happen(one, arguments)
             machine.burst(seed)
-            machine.failed = False
 
         drawn: dict[str, Any] = {name: st.sampled_from(of) for name, of in values.items()}
         drawn["seed"] = st.integers(0, 2**16)
@@ -80,14 +78,20 @@ class Machine(RuleBasedStateMachine):
     fired: ClassVar[Counter[str]]
     failed = True
     """Before the first event, and when one has gone wrong: then there is nothing to finish."""
+    story: tuple[str, ...] = ()
+    """All that has happened in this run."""
 
     def finish(self) -> None:
         """Let everything come to rest, and look at it."""
 
     def teardown(self) -> None:
         """Finish, if all is well so far."""
-        if not self.failed:
-            self.finish()
+        try:
+            if not self.failed:
+                self.finish()
+        except Exception as error:
+            error.add_note("\n".join((*self.story, "and to the end")))
+            raise
 
     def burst(self, seed: int) -> None:
         """Let much happen, as the seed has it; nothing for seed 0."""
@@ -97,8 +101,19 @@ class Machine(RuleBasedStateMachine):
         events = [one for one in events if chance.random() < 0.9] or events
         for _ in range(chance.randrange(120) if seed else 0):
             (one,) = chance.choices(events, [one.weight for one in events])
-            arguments = {name: chance.choice(of) for name, of in one.choices.items()}
+            self.happen(one, {name: chance.choice(of) for name, of in one.choices.items()})
+
+    def happen(self, one: Event, arguments: dict[str, Any]) -> None:
+        """Let one event happen; if it is wrong, the exception tells the whole story."""
+        given = ", ".join(f"{name}={value!r}" for name, value in arguments.items())
+        self.story = (*self.story, f"{one.method.__name__}({given})")
+        self.failed = True
+        try:
             one.method(self, **arguments)
+        except Exception as error:
+            error.add_note("\n".join(self.story))
+            raise
+        self.failed = False
 
     def note(self, what: str, happened: bool = True) -> None:
         """Count what has happened."""

@@ -38,7 +38,7 @@ class QueueState:
     """What one queue remembers."""
 
     seen: Map[Seen, bool] = Map()
-    """Every packet let in."""
+    """Every packet that the instance was given."""
     passed: Map[tuple[str, Flow], frozenset[int]] = Map()
     """Epochs whose ``Passed`` mark came, per upstream vertex and flow. All of them: the mark
     of a later move, from another instance, says nothing of what an earlier one still holds."""
@@ -106,7 +106,10 @@ class Queue:
             over=state.over.insert(mark.target, mark.session),
             late=tuple(i for i in state.late if i not in late),
         )
-        taken: list[Item] = sorted(late, key=lambda item: self.rules.freed_first(item[1].after))
+        taken: list[Item] = []
+        for item in sorted(late, key=lambda item: self.rules.freed_first(item[1].after)):
+            state, more = self._let_in(state, item)
+            taken += more
         taken.append((source, mark))
         if mark.target != self.owner or not state.recovering:
             return state, taken
@@ -148,6 +151,19 @@ class Queue:
             and self._holds(state, source, message)
         ):
             return evolve(state, held=(*state.held, item)), []
+        over = replayed and message.session <= state.over.get(message.target, 0)
+        if replayed and not over and self.rules.late_in_replay(message.after):
+            return evolve(state, late=(*state.late, item)), []
+        return self._let_in(state, item)
+
+    def _let_in(self, state: QueueState, item: Item) -> tuple[QueueState, list[Item]]:
+        """Give an item to the instance, unless it is a repeat (DUP-1).
+
+        Only what is given counts: were a packet that waits for the end of a replay known
+        already, the packet itself would be dropped meanwhile, and later ones of its flow would
+        overtake it (findings).
+        """
+        message = item[1]
         if isinstance(message, Packet) and self.suppress:
             # A replayed packet on its way to another instance is no suspicious duplicate
             # (DUP-3), but one replay sends it once.
@@ -157,8 +173,6 @@ class Queue:
             if self.rules.seen_before(state.seen, key):
                 return state, []
             state = evolve(state, seen=state.seen.insert(key, True))
-        if replayed and self.rules.late_in_replay(message.after):
-            return evolve(state, late=(*state.late, item)), []
         return state, [item]
 
     def _holds(self, state: QueueState, source: Address, message: Packet | Output) -> bool:

@@ -232,7 +232,14 @@ def _waits(address: Address, state: Any) -> Iterator[tuple[str, str, str]]:
             yield address, "all input is let in", "it waits for ever"
     elif isinstance(state, NodeState):
         node, queue = state.instance, state.queue
-        waiting = (node.blocked, node.lane, node.deletes, node.client.outbox, queue.held)
+        waiting = (
+            node.blocked,
+            node.lane,
+            node.deletes,
+            node.client.outbox,
+            queue.held,
+            queue.late,
+        )
         busy = any(waiting) or queue.recovering or state.stopping
         if busy or node.work is not None:
             yield address, "nothing waits", "packets wait for ever"
