@@ -11,56 +11,17 @@ import itertools
 import random
 from typing import Any
 
-import attrs
 import hypothesis.strategies as st
 import pytest
+from broken_transports import Credulous, Forgiving, Repeating, Silent, Unnumbered
 from hypothesis import given, settings
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from chc_ref.core.messages import Send
-from chc_ref.core.transport import (
-    Datagram,
-    Peer,
-    RetransmitTimer,
-    Transport,
-    TransportState,
-)
+from chc_ref.core.transport import Datagram, RetransmitTimer, Transport
 
 NAMES = ("a", "b", "c")
 WINDOW = 4
-
-
-@attrs.frozen
-class Unnumbered(Transport):
-    """A seeded fault: takes whatever comes, in whatever order."""
-
-    def _take(self, peer: Peer, datagram: Datagram) -> tuple[Peer, list[Any]]:
-        expected = max(peer.expected, datagram.sequence + len(datagram.payload))
-        return attrs.evolve(peer, expected=expected), list(datagram.payload)
-
-
-@attrs.frozen
-class Credulous(Transport):
-    """A seeded fault: numbers of a stream to its predecessor are taken for its own."""
-
-    def on_datagram(
-        self, state: TransportState, datagram: Datagram
-    ) -> tuple[TransportState, list[tuple[str, Any]], list[Datagram]]:
-        return Transport.on_datagram(
-            self, state, attrs.evolve(datagram, incarnation=self.incarnation)
-        )
-
-
-@attrs.frozen
-class Forgiving(Transport):
-    """A seeded fault: takes datagrams of dead incarnations."""
-
-    def on_datagram(
-        self, state: TransportState, datagram: Datagram
-    ) -> tuple[TransportState, list[tuple[str, Any]], list[Datagram]]:
-        known = state.peers.get(datagram.source, Peer()).incarnation
-        newest = max(known, datagram.source_incarnation)
-        return Transport.on_datagram(self, state, attrs.evolve(datagram, source_incarnation=newest))
 
 
 class Network:
@@ -176,7 +137,7 @@ def test_restarts_mix_nothing_up(choices: list[int]) -> None:
     storm(Network(), choices, restarts=True)
 
 
-@pytest.mark.parametrize("fault", [Unnumbered, Credulous, Forgiving])
+@pytest.mark.parametrize("fault", [Unnumbered, Repeating, Silent, Credulous, Forgiving])
 def test_a_seeded_fault_is_caught(fault: type[Transport]) -> None:
     """The same storm, with one rule broken, must find fault; else it tests nothing."""
     caught = 0

@@ -88,6 +88,6 @@ def short(value: Any) -> str:
     fields = []
     for field in attrs.fields(type(value)):
         content = getattr(value, field.name)
-        if field.default is attrs.NOTHING or content != field.default:
+        if content not in (field.default,):  # unlike !=, right about two empty maps
             fields.append(f"{field.name}={short(content)}")
     return f"{type(value).__name__}({', '.join(fields)})" if fields else type(value).__name__
