@@ -54,7 +54,7 @@ OUT = Output(1, (), "A", ())
 
 
 def _model(**keys: Any) -> Model:
-    return of_table("small", {"vertices": [COUNTER], "packets": ["A"], **keys})
+    return of_table(Path("small"), {"vertices": [COUNTER], "packets": ["A"], **keys})
 
 
 def _datagram(source: str, to: str, *payload: Any, ends: tuple[int, int] = (1, 1)) -> Datagram:

@@ -142,9 +142,7 @@ class Queue:
             return self._replay_end(state, source, message)
         if isinstance(message, Leaving) and state.held:  # it speaks of those too
             return evolve(state, held=(*state.held, item)), []
-        # Replayed again to us, after we have recovered: the marks come like any packet's.
         replayed = isinstance(message, Packet) and message.target is not None
-        replayed = replayed and (state.recovering or message.target != self.owner)
         if (
             isinstance(message, Packet | Output)
             and not replayed
