@@ -125,9 +125,9 @@ def drive(
 ) -> None:
     """Run a machine; nothing may go wrong, and everything that it wants must have happened.
 
-    With ``--model-check`` thirty times as often. ``pytest -s`` prints how often what happened.
+    With ``--model-check`` four times as often. ``pytest -s`` prints how often what happened.
     """
-    factor = 30 if request.config.getoption("--model-check") else 1
+    factor = 4 if request.config.getoption("--model-check") else 1
     fired: Counter[str] = Counter()
     counted = type(machine.__name__, (machine,), {"fired": fired})
     for longer in (1, 10):  # the longer run only if the usual one missed something
