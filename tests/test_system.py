@@ -22,6 +22,7 @@ from typing import Any, ClassVar, TypeVar
 
 import attrs
 import pytest
+import small_chains
 from hypothesis import HealthCheck, event, settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -53,6 +54,7 @@ from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import vertex_of
 from chc_ref.core.vertex import Wish
 from chc_ref.net.wire import MESSAGES
+from chc_ref.nfs.headers import FiveTuple
 from chc_ref.nfs.logic import LOGIC
 from chc_ref.nfs.tiny import COUNTER, DRAW, HOT, LATCH, LIMIT, MARKER, PASS, POOL, RECORDER
 from chc_ref.require.coe import Difference
@@ -141,7 +143,9 @@ CHAINS = {
         (("latch", "count"),),
     ),
 }
-FLOWS = ("A", "B", "D")
+RANDOM = {"random": small_chains.TINY, "real": small_chains.REAL}
+"""NFs of random chains, beside those above; the real ones get packets with real headers."""
+FLOWS = small_chains.FLOWS
 KINDS = ("move", "clone", "scale", "nf", "root", "store")
 MOST_PACKETS, MOST_MOVES, MOST_CRASHES = 6, 4, 3
 
@@ -174,7 +178,7 @@ class ComposedCore(RuleBasedStateMachine):
     """One run of a small chain. Every choice is hypothesis's."""
 
     rules_of_protocol: Rules = AMENDED
-    chains: ClassVar[tuple[str, ...]] = tuple(CHAINS)
+    chains: ClassVar[tuple[str, ...]] = (*CHAINS, *RANDOM)
     kinds_of_event: ClassVar[tuple[str, ...]] = KINDS
     fired: ClassVar[Counter[str]] = Counter()
     """How often each message was taken and each thing happened, over all runs of one test."""
@@ -182,13 +186,17 @@ class ComposedCore(RuleBasedStateMachine):
     @initialize(data=st.data())
     def start(self, data: st.DataObject) -> None:
         """Choose a chain, and what may happen to it: not all at once, or deep states are rare."""
-        self.chain = CHAINS[data.draw(st.sampled_from(self.chains))]
+        name = data.draw(st.sampled_from(self.chains))
+        nfs = RANDOM.get(name)
+        self.chain = data.draw(small_chains.chains(nfs)) if nfs else CHAINS[name]
+        self.real = name == "real"
         self.kinds = data.draw(st.sets(st.sampled_from(self.kinds_of_event)))
         self.physical = compile_chain(self.chain, self.rules_of_protocol)
         self.system = System(self.physical, World())
         self.requirements = Requirements(self.chain)
         self.run = Simulation(self.system)
         self.taken: dict[int, list[Any]] = {}
+        self.failed = False
         self.crashed: list[str] = []
         self.moves = 0
         self.outside: list[Any] = []
@@ -198,11 +206,14 @@ class ComposedCore(RuleBasedStateMachine):
         self.instances = [a for of in self.physical.instances.values() for a in of]
 
     @precondition(lambda self: len(self._brought(Arrival)) < MOST_PACKETS)
-    @rule(flow=st.sampled_from(FLOWS))
-    def arrive(self, flow: str) -> None:
+    @rule(data=st.data(), flow=st.sampled_from(FLOWS))
+    def arrive(self, data: st.DataObject, flow: str) -> None:
         """Let a packet reach its root."""
-        packet = Arrive(flow, (flow, len(self._brought(Arrival)) + 1))
-        self._bring(Arrival(packet), (self.chain.root_for(flow), packet))
+        number = len(self._brought(Arrival)) + 1
+        packet = Arrive(flow, (flow, number))
+        if self.real:
+            packet = data.draw(small_chains.real_packets(number))
+        self._bring(Arrival(packet), (self.chain.root_for(packet.flow), packet))
 
     @rule(data=st.data(), steps=st.integers(1, 12))
     def deliver(self, data: st.DataObject, steps: int) -> None:
@@ -261,7 +272,8 @@ class ComposedCore(RuleBasedStateMachine):
         """Ask for a flow to be moved anywhere."""
         to = data.draw(st.sampled_from(self.instances))
         self.moves += 1
-        self._operate(MoveRequested(vertex_of(to), flow, to))
+        key = FiveTuple.parse(small_chains.REAL_FLOWS[flow]) if self.real else flow
+        self._operate(MoveRequested(vertex_of(to), key, to))
 
     @precondition(lambda self: self.moves < MOST_MOVES and "scale" in self.kinds)
     @rule(data=st.data())
@@ -378,7 +390,7 @@ class ComposedCore(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let everything that can happen happen, and compare with the ideal chain."""
-        if not hasattr(self, "run"):
+        if not hasattr(self, "run") or self.failed:
             return
         self._settle()
         view = {name: self.run.state(name) for name in self.system.names}
@@ -393,6 +405,7 @@ class ComposedCore(RuleBasedStateMachine):
         try:
             yield
         except Exception as error:
+            self.failed = True  # nothing can go on from here, as this machine's end would
             raise AssertionError(self._saved(f"{type(error).__name__}: {error}")) from error
 
     def _judge(self, difference: Difference | None) -> None:
