@@ -188,10 +188,11 @@ def test_check_in_a_folder_of_ones_own(chc: Chc, tmp_path: Path) -> None:
     assert chc("check", cwd=tmp_path).returncode == 1
 
 
-def test_the_proofs_are_an_engine(chc: Chc) -> None:
-    """``--engine z3`` runs the proofs, deliberate failures among them."""
-    done = chc("check", "--engine", "z3", "--json")
+def test_the_proofs_are_an_engine(chc: Chc, tmp_path: Path) -> None:
+    """``--engine z3`` runs a folder's proofs, deliberate failures among them."""
+    shutil.copy(ROOT / "proofs" / "delete_vector.py", tmp_path)
+    done = chc("check", "--engine", "z3", "--json", "--proofs", str(tmp_path))
     assert done.returncode == 0, done.stderr
     verdicts = {c["model"]: c["verdict"] for c in json.loads(done.stdout)["checks"]}
-    assert verdicts["root_clock"] == "holds"
-    assert verdicts["root_clock_without_jump"] == "violated"
+    assert verdicts["delete_vector"] == "holds"
+    assert verdicts["delete_vector_xor"] == "violated"
