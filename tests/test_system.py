@@ -168,6 +168,12 @@ def saved_runs() -> Path:
     return folder
 
 
+@functools.cache
+def _composed(chain: str, rules: Rules) -> System:
+    """Give the system of a chain; it never changes, so all runs share it."""
+    return System(compile_chain(CHAINS[chain], rules), World())
+
+
 class ComposedCore(RuleBasedStateMachine):
     """One run of a small chain. Every choice is hypothesis's."""
 
@@ -180,10 +186,10 @@ class ComposedCore(RuleBasedStateMachine):
     @initialize(data=st.data())
     def start(self, data: st.DataObject) -> None:
         """Choose a chain, and what may happen to it: not all at once, or deep states are rare."""
-        self.chain = CHAINS[data.draw(st.sampled_from(self.chains))]
+        name = data.draw(st.sampled_from(self.chains))
         self.kinds = data.draw(st.sets(st.sampled_from(self.kinds_of_event)))
-        self.physical = compile_chain(self.chain, self.rules_of_protocol)
-        self.system = System(self.physical, World())
+        self.chain, self.system = CHAINS[name], _composed(name, self.rules_of_protocol)
+        self.physical = self.system.physical
         self.requirements = Requirements(self.chain)
         self.run = Simulation(self.system)
         self.taken: dict[int, list[Any]] = {}
@@ -488,7 +494,7 @@ def test_the_composed_core_is_the_ideal_chain(request: pytest.FixtureRequest) ->
     wanted |= {"crash of a host", "crash of a root", "crash of a store"}
     thorough = request.config.getoption("--model-check")
     # The longest run only if the usual one missed something.
-    for examples in (250, 1500) if thorough else (60,):
+    for examples in (250, 1500) if thorough else (40,):
         run_state_machine_as_test(Counted, settings=settings(CALM, max_examples=examples))
         missing = wanted - Counted.fired.keys()
         if not missing:
@@ -607,7 +613,7 @@ def test_every_run_can_be_saved_and_run_again(
             assert (report.violated, report.depth) == ("", len(self.actions))
 
     thorough = request.config.getoption("--model-check")
-    for examples in (200, 800) if thorough else (20,):
+    for examples in (200, 800) if thorough else (12,):
         run_state_machine_as_test(Saved, settings=settings(CALM, max_examples=examples))
         missing = {"crash of a host", "crash of a root", "crash of a store"} - Saved.fired.keys()
         missing |= {"Again", "Lose", "Stop"} - Saved.fired.keys()
