@@ -174,6 +174,12 @@ def saved_runs() -> Path:
     return folder
 
 
+@functools.lru_cache(maxsize=64)
+def _composed(chain: Chain, rules: Rules) -> System:
+    """Give the system of a chain; it never changes, so all runs share it."""
+    return System(compile_chain(chain, rules), World())
+
+
 class ComposedCore(RuleBasedStateMachine):
     """One run of a small chain. Every choice is hypothesis's."""
 
@@ -188,11 +194,11 @@ class ComposedCore(RuleBasedStateMachine):
         """Choose a chain, and what may happen to it: not all at once, or deep states are rare."""
         name = data.draw(st.sampled_from(self.chains))
         nfs = RANDOM.get(name)
-        self.chain = data.draw(small_chains.chains(nfs)) if nfs else CHAINS[name]
         self.real = name == "real"
         self.kinds = data.draw(st.sets(st.sampled_from(self.kinds_of_event)))
-        self.physical = compile_chain(self.chain, self.rules_of_protocol)
-        self.system = System(self.physical, World())
+        self.chain = data.draw(small_chains.chains(nfs)) if nfs else CHAINS[name]
+        self.system = _composed(self.chain, self.rules_of_protocol)
+        self.physical = self.system.physical
         self.requirements = Requirements(self.chain)
         self.run = Simulation(self.system)
         self.taken: dict[int, list[Any]] = {}
@@ -511,7 +517,7 @@ def test_the_composed_core_is_the_ideal_chain(request: pytest.FixtureRequest) ->
     wanted |= {"crash of a host", "crash of a root", "crash of a store"}
     thorough = request.config.getoption("--model-check")
     # The longest run only if the usual one missed something.
-    for examples in (250, 1500) if thorough else (60,):
+    for examples in (250, 1500) if thorough else (40,):
         run_state_machine_as_test(Counted, settings=settings(CALM, max_examples=examples))
         missing = wanted - Counted.fired.keys()
         if not missing:
@@ -630,7 +636,7 @@ def test_every_run_can_be_saved_and_run_again(
             assert (report.violated, report.depth) == ("", len(self.actions))
 
     thorough = request.config.getoption("--model-check")
-    for examples in (200, 800) if thorough else (20,):
+    for examples in (200, 800) if thorough else (12,):
         run_state_machine_as_test(Saved, settings=settings(CALM, max_examples=examples))
         missing = {"crash of a host", "crash of a root", "crash of a store"} - Saved.fired.keys()
         missing |= {"Again", "Lose", "Stop"} - Saved.fired.keys()
