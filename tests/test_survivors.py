@@ -1,0 +1,204 @@
+"""Rules that nothing else held: mutation testing found them (docs/mutation.md).
+
+One smallest situation for each, in the order of the core's modules; each test names its clause.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import attrs
+
+from chc_ref.core.chain import Chain, Vertex, compile_chain
+from chc_ref.core.manager import Manager
+from chc_ref.core.memory import Memory, Owner
+from chc_ref.core.messages import (
+    Acquire,
+    Apply,
+    Holds,
+    Issued,
+    Move,
+    Packet,
+    Received,
+    Recollection,
+    ReplayEnd,
+    Route,
+    Scale,
+    ScaleKnown,
+    ScaleRequested,
+    Send,
+    Stamp,
+    Start,
+    Unrouted,
+)
+from chc_ref.core.operations import Increment, StateObject
+from chc_ref.core.queue import Queue, QueueState
+from chc_ref.core.recovery import restore
+from chc_ref.core.rules import AMENDED
+from chc_ref.core.splitter import Downstream, Splitter
+from chc_ref.core.values import Map, ObjectKey, UpdateId, clock_of, spread
+from chc_ref.nfs.tiny import COUNTER, PASS
+
+# ---------------------------------------------------------------------- splitter
+
+WIDE = ("v.0", "v.1", "v.2")
+CHANGED = next(f for f in "ABCDEFGH" if spread(f, WIDE) != spread(f, WIDE[:2]))
+"""A flow that a third instance takes over."""
+
+
+def _scaled(*routes: Route) -> tuple[Splitter, Any]:
+    """Give a failover's splitter after a scaling."""
+    edge = Downstream("v", WIDE, frozenset({"v"}), None, WIDE[:2])
+    splitter = Splitter((edge,))
+    return splitter, splitter.started(Start((), 5, scales=(Scale("v", 3, WIDE),), routes=routes))
+
+
+def test_a_failover_is_told_where_flows_began() -> None:
+    """REC-1, CHAIN-3: a replay of such a flow goes where its first tenure is."""
+    first = spread(CHANGED, WIDE)
+    splitter, state = _scaled(Route("v", CHANGED, first))
+    replayed = Packet(4, CHANGED, (), target=first, session=6)
+    assert [send.to for send in splitter.on_packet(state, replayed, ((),))[1]] == [first]
+    assert [send.to for send in splitter.on_packet(state, Packet(5, CHANGED, ()), ((),))[1]] == [
+        first
+    ]
+
+
+# ---------------------------------------------------------------------- queue
+
+
+def _taken(state: QueueState, *items: tuple[str, Any]) -> list[int]:
+    queue, clocks = Queue("v.0", ("u.0", "u.1")), []
+    for item in items:
+        state, more = queue.on_item(state, item)
+        clocks += [message.clock for _, message in more if isinstance(message, Packet)]
+    return clocks
+
+
+def test_the_end_of_a_replay_frees_nothing_of_a_later_one() -> None:
+    """MOVE-6, CLONE-2: of the later one, the splitter that is behind has the earlier tenures."""
+    first = Packet(1, "A", (), after=1, target="v.0", session=3)
+    second = attrs.evolve(first, clock=2, after=2)
+    ends = [ReplayEnd("v.0", session, (2,)) for session in (2, 3)]
+    ahead = [("u.0", ends[0]), ("u.0", second), ("u.0", ends[1])]
+    behind = [("u.1", ends[0]), ("u.1", first), ("u.1", ends[1])]
+    state = QueueState(recovering=True, born=1)
+    assert _taken(state, *ahead, *behind) == [1, 2]
+
+
+def test_the_end_of_a_replay_speaks_for_every_root() -> None:
+    """REC-1, SPLIT-4: of each root, what is no newer than its own newest is dropped."""
+    packets = [Packet(clock_of(root, 1), "A", ()) for root in (0, 1)]
+    aside = [("u.0", packets[0]), ("u.1", packets[1])]
+    ends = [("u.0", ReplayEnd("v.0", 2, (packets[0].clock,)))]
+    ends += [("u.1", ReplayEnd("v.0", 2, (packets[1].clock,)))]
+    assert _taken(QueueState(recovering=True, born=1), *aside, *ends) == []
+
+
+# ---------------------------------------------------------------------- memory, recovery
+
+
+def test_an_instance_holds_what_it_owns_or_asks_for() -> None:
+    """CHAIN-3: and nothing that another one does."""
+    owners: Map[Any, Owner] = Map({("v", f): Owner(f"v.{n}") for n, f in enumerate("AB")})
+    waiting: Map[Any, Any] = Map(
+        {
+            ("v", "D"): (("v.0'", Acquire("D", 1, 2)),),
+            ("v", "E"): (("v.1", Acquire("E", 1, 2)),),
+            ("w", "F"): (("v.0", Acquire("F", 1, 2)),),
+        }
+    )
+    assert Memory(owners=owners, waiting=waiting).held_by("v.0") == ("A", "D")
+
+
+TWO = (StateObject("a", False, initial=0), StateObject("b", False, initial=10))
+KEYS = {declared.name: ObjectKey("v", declared.name, ()) for declared in TWO}
+
+
+def _add(clock: int, name: str) -> Issued:
+    return Issued(Apply(UpdateId(clock, (), KEYS[name], 0), Increment(1), 1, False))
+
+
+def test_objects_are_recovered_one_by_one() -> None:
+    """REC-5: a read of one object says nothing of another, nor which of its updates are in."""
+    log = (_add(1, "a"), _add(1, "b"), _add(2, "b"), _add(3, "a"))
+    seen = Stamp(2, 12, (("v.0", log[2].access.id, 12),))
+    users = Map({"v.0": Recollection(1, issued=log, reads=((KEYS["b"], seen),))})
+    memory = restore(Memory(), users, Map({"v": TWO}), 0, AMENDED)
+    assert (memory.values[KEYS["a"]], memory.values[KEYS["b"]]) == (2, 12)
+    assert (memory.stamp(KEYS["a"]).version, memory.stamp(KEYS["b"]).version) == (2, 2)
+
+
+# ---------------------------------------------------------------------- scaling
+
+CHAIN = Chain(
+    (Vertex("pass", PASS, 2), Vertex("count", COUNTER, 2, standby=1)), (("pass", "count"),)
+)
+COUNT = tuple(f"count.{n}" for n in range(3))
+
+
+def _manager() -> Manager:
+    manager = compile_chain(CHAIN).components["manager"]
+    assert isinstance(manager, Manager)
+    return manager
+
+
+def _steps(*events: Any) -> tuple[Any, list[Send]]:
+    manager = _manager()
+    state, sends = manager.initial, []
+    for event in events:
+        state, sends = manager.step(state, event)
+    return state, sends
+
+
+NARROW = ScaleRequested("count", COUNT[:1])
+KNOWN = Scale("count", 1, COUNT[:1])
+
+
+def test_a_scaling_is_over_when_all_know_and_nobody_leaves() -> None:
+    """CHAIN-3: only then the next one begins."""
+    known = [Received(f"pass.{n}", ScaleKnown(KNOWN)) for n in range(2)]
+    told = [Received("store", Holds(one, 1)) for one in COUNT[1:]]
+    both = ScaleRequested("count", COUNT[:2])
+    for at in range(4):
+        missing = [*known, *told]
+        last = missing.pop(at)
+        state, sends = _steps(NARROW, both, *missing)
+        assert state.wishes == (both,), last
+        state, sends = _manager().step(state, last)
+        assert [send.message for send in sends] == [Scale("count", 2, COUNT[:2])] * 2
+
+
+def test_what_an_instance_had_before_another_scaling_is_void() -> None:
+    """CHAIN-3: its number is not the newest scaling's."""
+    state, sends = _steps(NARROW, Received("store", Holds(COUNT[1], 7, 0, ("D",))))
+    assert sends == []
+    assert not state.firsts
+    assert not state.drained
+
+
+def test_a_flow_begins_at_one_place_for_ever() -> None:
+    """CHAIN-3, MOVE-1: whoever asks later is told the same, and it is moved once."""
+    flow = next(f for f in "ABCDEFGH" if spread(f, COUNT[:2]) == COUNT[1])
+    asked = Unrouted("count", flow, 0)
+    state, sends = _steps(NARROW, Received("pass.0", asked))
+    route, move = Route("count", flow, COUNT[1]), Move("count", flow, 1, COUNT[0])
+    assert [send.message for send in sends] == [route, route, move, move]
+    _, sends = _manager().step(state, Received("pass.1", asked))
+    assert sends == [Send("pass.1", route)]
+
+
+def test_a_second_scaling_moves_what_never_moved() -> None:
+    """CHAIN-3: the manager has told where a flow began, so nobody asks about it any more."""
+    outer, inner = (COUNT[0], COUNT[2]), COUNT[:2]
+    flow = next(
+        f for f in map(str, range(99)) if (spread(f, outer), spread(f, inner)) == COUNT[2:0:-1]
+    )
+    known = [Received(f"pass.{n}", ScaleKnown(Scale("count", 1, outer))) for n in range(2)]
+    told = Received("store", Holds(COUNT[1], 1))
+    asked = Received("pass.0", Unrouted("count", flow, 0))
+    state, sends = _steps(ScaleRequested("count", outer), *known, told, asked)
+    assert [send.message for send in sends] == [Route("count", flow, COUNT[2])] * 2
+    _, sends = _manager().step(state, ScaleRequested("count", inner))
+    moves = [send.message for send in sends if isinstance(send.message, Move)]
+    assert moves == [Move("count", flow, 1, COUNT[1])] * 2
