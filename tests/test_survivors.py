@@ -10,33 +10,54 @@ from typing import Any
 import attrs
 
 from chc_ref.core.chain import Chain, Vertex, compile_chain
-from chc_ref.core.manager import Manager
+from chc_ref.core.client import ClientState
 from chc_ref.core.memory import Memory, Owner
 from chc_ref.core.messages import (
     Acquire,
+    Alert,
     Apply,
+    Arrive,
+    Begin,
+    CloneRequested,
+    Crashed,
+    Deleted,
+    Failed,
+    Granted,
+    HandedOver,
     Holds,
     Issued,
+    LastMark,
+    Load,
     Move,
     Packet,
+    Passed,
+    Poll,
+    Ready,
+    Recall,
     Received,
     Recollection,
+    Recovered,
+    Release,
     ReplayEnd,
     Route,
     Scale,
     ScaleKnown,
     ScaleRequested,
     Send,
+    Since,
     Stamp,
     Start,
+    Stop,
     Unrouted,
 )
-from chc_ref.core.operations import Increment, StateObject
+from chc_ref.core.node import NodeState
+from chc_ref.core.operations import Increment, Outcome, StateObject
 from chc_ref.core.queue import Queue, QueueState
 from chc_ref.core.recovery import restore
 from chc_ref.core.rules import AMENDED
 from chc_ref.core.splitter import Downstream, Splitter
 from chc_ref.core.values import Map, ObjectKey, UpdateId, clock_of, spread
+from chc_ref.core.work import InstanceState, Mode, Wait, Work
 from chc_ref.nfs.tiny import COUNTER, PASS
 
 # ---------------------------------------------------------------------- splitter
@@ -129,7 +150,7 @@ def test_objects_are_recovered_one_by_one() -> None:
     assert (memory.stamp(KEYS["a"]).version, memory.stamp(KEYS["b"]).version) == (2, 2)
 
 
-# ---------------------------------------------------------------------- scaling
+# ---------------------------------------------------------------------- nodes
 
 CHAIN = Chain(
     (Vertex("pass", PASS, 2), Vertex("count", COUNTER, 2, standby=1)), (("pass", "count"),)
@@ -137,18 +158,112 @@ CHAIN = Chain(
 COUNT = tuple(f"count.{n}" for n in range(3))
 
 
-def _manager() -> Manager:
-    manager = compile_chain(CHAIN).components["manager"]
-    assert isinstance(manager, Manager)
-    return manager
-
-
-def _steps(*events: Any) -> tuple[Any, list[Send]]:
-    manager = _manager()
-    state, sends = manager.initial, []
+def _component(name: str, *events: Any, chain: Chain = CHAIN) -> tuple[Any, Any, list[Send]]:
+    """Give a component, its state after some events, and what the last one made it send."""
+    component = compile_chain(chain).components[name]
+    state, sends = component.initial, []
     for event in events:
-        state, sends = manager.step(state, event)
-    return state, sends
+        state, sends = component.step(state, event)
+    return component, state, sends
+
+
+def _away(flow: str, of: tuple[str, ...]) -> str:
+    return next(one for one in of if one != spread(flow, of))
+
+
+def test_a_handover_is_behind_what_the_splitter_holds() -> None:
+    """MOVE-2, MOVE-6: so is the mark for those below; what the store is told waits for nobody."""
+    move = Move("count", "A", 1, _away("A", COUNT[:2]))
+    node, state, sends = _component("pass.0", Received("manager", move))
+    state, sends = node.step(state, Received("root", Packet(7, "A", ("A",))))
+    state, sends = node.step(state, Received("store", Granted("A", 0, 7, (), True)))
+    assert [send.to for send in sends] == ["manager"]  # where does the tenure begin?
+    assert isinstance(sends[0].message, Begin)
+    state, sends = node.step(state, Received("root", LastMark("A", 1)))
+    assert sends == [Send("store", Release("A", 1, 0))]
+    state, sends = node.step(state, Received("manager", Since("count", "A", 1, 7)))
+    kinds = [(send.to, type(send.message)) for send in sends]
+    assert kinds[:2] == [(move.to, Packet), ("manager", HandedOver)]
+    assert kinds[2:] == [(one, Passed) for one in COUNT]
+
+
+def test_the_target_of_a_replay_gets_its_marks_again() -> None:
+    """MOVE-2, MOVE-6, REC-1: those of the splitter, and those of its instance; nobody else."""
+    move = Move("count", "A", 1, _away("A", COUNT[:2]))
+    old = spread("A", COUNT[:2])
+    events = [Received("manager", move), Received("root", LastMark("D", 1))]
+    for target in (old, move.to):
+        end = ReplayEnd(target, 3, (1,))
+        _, _, sends = _component("pass.0", *events, Received("root", end))
+        last = [LastMark("A", 1)] if target == old else []
+        assert sends == [Send(target, mark) for mark in (end, *last, Passed("D", 1))]
+
+
+def test_what_is_far_below_gets_no_marks_of_ours() -> None:
+    """CLONE-2: the end of its replay takes every path, and its own neighbours remind it."""
+    far = Chain(
+        (Vertex("pass", PASS, 2), Vertex("mid", PASS, 2), Vertex("count", COUNTER, 2)),
+        (("pass", "mid"), ("mid", "count")),
+    )
+    end = ReplayEnd("count.0", 3, (1,))
+    events = [Received("root", LastMark("D", 1)), Received("root", end)]
+    _, _, sends = _component("pass.0", *events, chain=far)
+    assert sends == [Send(f"mid.{n}", end) for n in range(2)]
+
+
+def test_a_failover_takes_no_replay_that_is_older() -> None:
+    """REC-1: it may lack its beginning."""
+    node, state, sends = _component("pass.0", Received("manager", Start((), 5)))
+    assert sends == [Send("manager", Ready(5))]
+    state, sends = node.step(state, Received("root", ReplayEnd("pass.0", 4, ())))
+    assert sends == []
+    state, sends = node.step(state, Received("root", ReplayEnd("pass.0", 6, ())))
+    assert sends == [Send("manager", Recovered(6))]
+
+
+def test_a_host_that_stops_flushes_no_more() -> None:
+    """CLONE-3: only its last output leaves, when the delete is answered."""
+    update = Apply(UpdateId(1, (), KEYS["a"], 0), Increment(1), 1, False)
+    work = Work(Packet(1, "A", ("A",)), Mode.OWN, wait=Wait.DELETE, leaving=Outcome((("A",),)))
+    busy = InstanceState(ClientState(unflushed=(update,)), work=work)
+    node, _, _ = _component("count.0")
+    state, sends = node.step(NodeState(instance=busy), Received("manager", Stop()))
+    assert (sends, node.offers(state)) == ([], [])
+    state, sends = node.step(state, Received("root", Deleted(1, (), True, 0)))
+    assert [send.to for send in sends] == ["sink", "sink"]
+    assert not state.up
+
+
+def test_statistics_count_what_waits_for_its_flow() -> None:
+    """CHAIN-3: whether or not it is in work."""
+    packets = [Received("pass.0", Packet(clock, "A", ("A",))) for clock in (1, 2, 3)]
+    _, _, sends = _component("count.0", *packets, Received("manager", Poll(4)))
+    assert sends == [Send("manager", Load("count.0", 4, 3, 3))]
+
+
+def test_an_alert_goes_out_once() -> None:
+    """DUP-1: a failover and a clone raise it again."""
+    alert = Received("count.0", Alert("count", 1, "bad", (), 0))
+    other = Received("count.0", Alert("count", 1, "bad", (), 1))
+    _, state, _ = _component("sink", alert, alert, other)
+    assert state.alerts == (alert.message, other.message)
+
+
+# ---------------------------------------------------------------------- root
+
+
+def test_input_outlives_the_root() -> None:
+    """REC-3, ROOT-4: it waits for the failover, as far as there is room; the rest is counted."""
+    chain = attrs.evolve(CHAIN, persist_every=2, capacity=2)
+    events = [Crashed(), *(Arrive(flow, (flow,)) for flow in "ABD")]
+    root, state, sends = _component("root", *events, chain=chain)
+    assert sends == []
+    assert [arrive.flow for arrive in state.root.waiting] == ["A", "B"]
+    assert state.root.dropped == 1
+    assert root.step(state, Received("store", Recall(3))) == (state, []), "it is down"
+
+
+# ---------------------------------------------------------------------- scaling
 
 
 NARROW = ScaleRequested("count", COUNT[:1])
@@ -163,15 +278,17 @@ def test_a_scaling_is_over_when_all_know_and_nobody_leaves() -> None:
     for at in range(4):
         missing = [*known, *told]
         last = missing.pop(at)
-        state, sends = _steps(NARROW, both, *missing)
+        manager, state, sends = _component("manager", NARROW, both, *missing)
         assert state.wishes == (both,), last
-        state, sends = _manager().step(state, last)
+        state, sends = manager.step(state, last)
         assert [send.message for send in sends] == [Scale("count", 2, COUNT[:2])] * 2
 
 
 def test_what_an_instance_had_before_another_scaling_is_void() -> None:
     """CHAIN-3: its number is not the newest scaling's."""
-    state, sends = _steps(NARROW, Received("store", Holds(COUNT[1], 7, 0, ("D",))))
+    _, state, sends = _component(
+        "manager", NARROW, Received("store", Holds(COUNT[1], 7, 0, ("D",)))
+    )
     assert sends == []
     assert not state.firsts
     assert not state.drained
@@ -181,10 +298,10 @@ def test_a_flow_begins_at_one_place_for_ever() -> None:
     """CHAIN-3, MOVE-1: whoever asks later is told the same, and it is moved once."""
     flow = next(f for f in "ABCDEFGH" if spread(f, COUNT[:2]) == COUNT[1])
     asked = Unrouted("count", flow, 0)
-    state, sends = _steps(NARROW, Received("pass.0", asked))
+    manager, state, sends = _component("manager", NARROW, Received("pass.0", asked))
     route, move = Route("count", flow, COUNT[1]), Move("count", flow, 1, COUNT[0])
     assert [send.message for send in sends] == [route, route, move, move]
-    _, sends = _manager().step(state, Received("pass.1", asked))
+    _, sends = manager.step(state, Received("pass.1", asked))
     assert sends == [Send("pass.1", route)]
 
 
@@ -197,8 +314,32 @@ def test_a_second_scaling_moves_what_never_moved() -> None:
     known = [Received(f"pass.{n}", ScaleKnown(Scale("count", 1, outer))) for n in range(2)]
     told = Received("store", Holds(COUNT[1], 1))
     asked = Received("pass.0", Unrouted("count", flow, 0))
-    state, sends = _steps(ScaleRequested("count", outer), *known, told, asked)
+    manager, state, sends = _component(
+        "manager", ScaleRequested("count", outer), *known, told, asked
+    )
     assert [send.message for send in sends] == [Route("count", flow, COUNT[2])] * 2
-    _, sends = _manager().step(state, ScaleRequested("count", inner))
+    _, sends = manager.step(state, ScaleRequested("count", inner))
     moves = [send.message for send in sends if isinstance(send.message, Move)]
     assert moves == [Move("count", flow, 1, COUNT[1])] * 2
+
+
+# ---------------------------------------------------------------------- manager
+
+
+def test_a_clone_waits_for_the_end_of_a_scaling() -> None:
+    """CHAIN-3, CLONE-1: until all have heard of it, and until all have told what they have."""
+    known = [Received(f"pass.{n}", ScaleKnown(KNOWN)) for n in range(2)]
+    told = [Received("store", Holds(one, 1)) for one in COUNT[1:]]
+    wish = CloneRequested("pass.0")
+    for events in ((NARROW, *known), (NARROW, *told)):
+        _, state, _ = _component("manager", *events, wish)
+        assert state.wishes == (wish,)
+    _, state, _ = _component("manager", NARROW, *known, *told, wish)
+    assert not state.wishes
+
+
+def test_a_store_asks_everybody_who_is_there() -> None:
+    """REC-5, REC-7: whoever is not will say so when it is."""
+    _, _, sends = _component("manager", Failed("pass.1"), Failed("store"))
+    users = (*COUNT, "pass.0", "root")
+    assert [(send.to, send.message.ask) for send in sends] == [("store", users)]
