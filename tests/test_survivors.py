@@ -11,15 +11,18 @@ import attrs
 
 from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.client import ClientState
+from chc_ref.core.instance import Instance
 from chc_ref.core.memory import Memory, Owner
 from chc_ref.core.messages import (
     Acquire,
+    Again,
     Alert,
     Apply,
     Arrive,
     Begin,
     CloneRequested,
     Crashed,
+    Delete,
     Deleted,
     Failed,
     Granted,
@@ -27,8 +30,10 @@ from chc_ref.core.messages import (
     Holds,
     Issued,
     LastMark,
+    Leaving,
     Load,
     Move,
+    Output,
     Packet,
     Passed,
     Poll,
@@ -39,6 +44,7 @@ from chc_ref.core.messages import (
     Recovered,
     Release,
     ReplayEnd,
+    Result,
     Route,
     Scale,
     ScaleKnown,
@@ -50,15 +56,23 @@ from chc_ref.core.messages import (
     Stop,
     Unrouted,
 )
-from chc_ref.core.node import NodeState
-from chc_ref.core.operations import Increment, Outcome, StateObject
+from chc_ref.core.node import Node, NodeState
+from chc_ref.core.operations import (
+    Access,
+    Increment,
+    NetworkFunction,
+    Outcome,
+    Pop,
+    Process,
+    StateObject,
+)
 from chc_ref.core.queue import Queue, QueueState
 from chc_ref.core.recovery import restore
 from chc_ref.core.rules import AMENDED
 from chc_ref.core.splitter import Downstream, Splitter
 from chc_ref.core.values import Map, ObjectKey, UpdateId, clock_of, spread
-from chc_ref.core.work import InstanceState, Mode, Wait, Work
-from chc_ref.nfs.tiny import COUNTER, PASS
+from chc_ref.core.work import Emit, InstanceState, Mode, Wait, Work
+from chc_ref.nfs.tiny import BORROW, COUNTER, MARKER, PASS
 
 # ---------------------------------------------------------------------- splitter
 
@@ -343,3 +357,141 @@ def test_a_store_asks_everybody_who_is_there() -> None:
     _, _, sends = _component("manager", Failed("pass.1"), Failed("store"))
     users = (*COUNT, "pass.0", "root")
     assert [(send.to, send.message.ask) for send in sends] == [("store", users)]
+
+
+# ---------------------------------------------------------------------- instance
+
+
+def _instance(nf: NetworkFunction, **fields: Any) -> Instance:
+    """Give the last instance of a chain, or one in its middle."""
+    fields = {"last": False, **fields}
+    node = compile_chain(Chain((Vertex("v", nf, 1),), ())).components["v.0"]
+    assert isinstance(node, Node)
+    client = attrs.evolve(node.instance.client, write_ahead=fields.pop("write_ahead", False))
+    return attrs.evolve(node.instance, client=client, **fields)
+
+
+def _messages(effects: list[Any], kind: type) -> list[Any]:
+    sends = [effect.message for effect in effects if isinstance(effect, Send)]
+    return [message for message in sends if isinstance(message, kind)]
+
+
+def _none(headers: Any, flow: Any, clock: int) -> Process:
+    """Drop every packet."""
+    yield from ()
+    return Outcome()
+
+
+def _twice(headers: Any, flow: Any, clock: int) -> Process:
+    """Send every packet on as two, with what is first of two numbers, and what is second."""
+    first = yield Access("pool", Pop())
+    second = yield Access("pool", Pop())
+    return Outcome(((first,), (second,)))
+
+
+NONE = NetworkFunction("none", (), _none)
+TWICE = attrs.evolve(BORROW, name="twice", process=_twice)
+
+
+def _packet(clock: int, flow: str = "A", **fields: Any) -> Packet:
+    return attrs.evolve(Packet(clock, flow, (flow,)), **fields)
+
+
+def _given(packet: Packet, count: int = 0, peek: bool = False) -> Granted:
+    values = (("count", count),)
+    return Granted(packet.flow, packet.epoch, packet.clock, values, not peek, peek=peek)
+
+
+def test_every_delete_without_an_answer_is_sent_again() -> None:
+    """REC-3, REC-2: also those that no output waits for."""
+    instance = _instance(NONE, last=True)
+    packets = [_packet(1), _packet(2)]
+    state = InstanceState()
+    for packet in packets:
+        state, _ = instance.take(state, [("root", packet)])
+        state, effects = instance.on_message(state, Granted("A", 0, packet.clock, (), True))
+    _, effects = instance.on_message(state, Again())
+    assert [delete.clock for delete in _messages(effects, Delete)] == [1, 2]
+    state, _ = instance.on_message(state, Deleted(1, (), True, 0))
+    _, effects = instance.on_message(state, Again())
+    assert [delete.clock for delete in _messages(effects, Delete)] == [2]
+
+
+def test_a_packet_behind_a_handover_asks_for_itself() -> None:
+    """MOVE-2, DUP-3: what is replayed of an earlier tenure may come when its flow has moved."""
+    instance = _instance(COUNTER)
+    first, second = (_packet(clock, target="v.0", session=2) for clock in (1, 2))
+    items = [("root", item) for item in (first, LastMark("A", 1), second)]
+    state, effects = instance.take(InstanceState(), items)
+    state, effects = instance.on_message(state, _given(first))
+    assert _messages(effects, Acquire) == [Acquire("A", 0, 2)]
+    assert _messages(effects, Release) == [Release("A", 1, 0)]
+    assert [effect.packet.session for effect in effects if isinstance(effect, Emit)] == [0]
+    state, effects = instance.on_message(state, _given(second, 1))
+    assert [effect.packet.clock for effect in effects if isinstance(effect, Emit)] == [2]
+    assert not dict(state.blocked.items())
+
+
+def test_whoever_asks_the_store_has_told_it_everything() -> None:
+    """CACHE-2, STORE-6: cached operations go ahead of each request; those of a replay at once."""
+    instance = _instance(COUNTER, eager_flush=False)
+    passing = _packet(3, "B", target="w.0", session=2)
+    replayed = attrs.evolve(passing, target="v.0")
+    state, _ = instance.take(InstanceState(), [("root", _packet(1))])
+    state, effects = instance.on_message(state, _given(_packet(1)))
+    assert [access.id.object.name for access in _messages(effects, Apply)] == ["total"]
+    for item in (_packet(2, "B"), passing, replayed):
+        _, effects = instance.take(state, [("root", item)])
+        sent = [type(effect.message) for effect in effects if isinstance(effect, Send)]
+        assert sent == [Apply, Acquire], item
+    state, effects = instance.take(InstanceState(), [("root", replayed)])
+    _, effects = instance.on_message(state, _given(replayed))
+    assert [access.id.object.name for access in _messages(effects, Apply)] == ["total", "count"]
+
+
+def test_outputs_of_one_packet_are_told_apart() -> None:
+    """ROOT-3, DUP-1: and what they were computed from comes in the order of asking."""
+    instance = _instance(TWICE, last=True)
+    state, _ = instance.take(InstanceState(), [("root", _packet(1))])
+    state, effects = instance.on_message(state, Granted("A", 0, 1, (), True))
+    for value in (7, 8):
+        (access,) = _messages(effects, Apply)
+        state, effects = instance.on_message(state, Result(access.id, value))
+    _, effects = instance.on_message(state, Deleted(1, (), True, 0))
+    assert [(o.branch, o.headers) for o in _messages(effects, Output)] == [
+        ((0,), (7,)),
+        ((1,), (8,)),
+    ]
+
+
+def test_a_second_answer_to_one_question_is_void() -> None:
+    """DUP-3, REC-5: a recovered store may answer twice; what is asked again is emulated again."""
+    instance = _instance(MARKER)
+    passing = _packet(3, target="w.0", session=2)
+    peeked = Granted("A", 0, 3, (), False, peek=True)
+    state, _ = instance.take(InstanceState(), [("root", passing)])
+    state, effects = instance.on_message(state, peeked)
+    (access,) = _messages(effects, Apply)
+    assert instance.on_message(state, peeked) == (state, [])
+    _, effects = instance.on_message(state, Recall(4))
+    (recollection,) = _messages(effects, Recollection)
+    assert recollection.again == (access,)
+    assert access.emulate
+
+
+def test_a_recollection_holds_all_that_an_instance_may_update() -> None:
+    """REC-4, REC-5: also flows in replay, of which there is no cache; and who has left it."""
+    instance = _instance(MARKER)
+    first, second = (
+        _packet(clock, f, target="v.0", session=2) for clock, f in ((1, "A"), (2, "B"))
+    )
+    items = [("root", item) for item in (first, second, Leaving(9))]
+    state, effects = instance.take(InstanceState(), items)
+    assert _messages(effects, Holds) == [Holds("v.0", 9, 0)]
+    for packet in (first, second):
+        answer = Granted(packet.flow, 0, packet.clock, (), True)
+        state, effects = instance.on_message(state, answer)
+    _, effects = instance.on_message(state, Recall(4))
+    (recollection,) = _messages(effects, Recollection)
+    assert recollection.owned == (("B", 0, ()), ("A", 0, ()))
+    assert Holds("v.0", 9, 0) in recollection.again

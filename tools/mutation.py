@@ -348,7 +348,7 @@ class Mutation:
         if COVERED.exists() and not self.options.cover:
             self.covered = pickle.loads(COVERED.read_bytes())
         for nodeid, item in items.items():
-            if nodeid not in self.covered and not self.options.known:
+            if nodeid not in self.covered:
                 self.cover(item)
                 COVERED.parent.mkdir(exist_ok=True)
                 COVERED.write_bytes(pickle.dumps(self.covered))
@@ -492,7 +492,7 @@ def main() -> None:
     parser.add_argument("--long", action="store_true", help="machines as with --model-check")
     parser.add_argument("--again", action="store_true", help="test survivors once more")
     parser.add_argument("--cover", action="store_true", help="find out anew what tests reach")
-    parser.add_argument("--known", action="store_true", help="run only what is covered already")
+    parser.add_argument("--tests", nargs="+", default=[], help="only these tests and models")
     parser.add_argument("--count", action="store_true", help="only count")
     parser.add_argument("--report", action="store_true", help="only report")
     parser.add_argument("--out", type=Path, default=Path("build/mutation.jsonl"))
@@ -503,7 +503,7 @@ def main() -> None:
     elif options.report:
         report(options.out)
     else:
-        arguments = ["-q", "--model-check", "-p", "no:cacheprovider", "-p", "no:randomly"]
+        arguments = ["-q", "--model-check", "-p", "no:cacheprovider", *options.tests]
         sys.exit(pytest.main(arguments, plugins=[plugin]))
 
 
