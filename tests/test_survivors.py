@@ -25,14 +25,19 @@ from chc_ref.core.messages import (
     Delete,
     Deleted,
     Failed,
+    Fence,
+    Fenced,
     Granted,
     HandedOver,
     Holds,
+    Hosts,
+    HostsKnown,
     Issued,
     LastMark,
     Leaving,
     Load,
     Move,
+    MoveRequested,
     Output,
     Packet,
     Passed,
@@ -43,6 +48,7 @@ from chc_ref.core.messages import (
     Recollection,
     Recovered,
     Release,
+    Replay,
     ReplayEnd,
     Result,
     Route,
@@ -495,3 +501,99 @@ def test_a_recollection_holds_all_that_an_instance_may_update() -> None:
     (recollection,) = _messages(effects, Recollection)
     assert recollection.owned == (("B", 0, ()), ("A", 0, ()))
     assert Holds("v.0", 9, 0) in recollection.again
+
+
+# ---------------------------------------------------------------------- manager: moves, failures
+
+PASSES = ("pass.0", "pass.1")
+
+
+def _wishes(flow: str = "A") -> tuple[MoveRequested, MoveRequested]:
+    """Give wishes that move a flow away from where it begins, at either vertex."""
+    above = MoveRequested("pass", flow, _away(flow, PASSES))
+    return above, MoveRequested("count", flow, _away(flow, COUNT[:2]))
+
+
+def test_a_tenure_below_a_move_begins_when_that_is_over() -> None:
+    """MOVE-5: what the old instance above still holds is older (finding 16)."""
+    above, below = _wishes()
+    old = spread("A", COUNT[:2])
+    events = [below, Received(old, HandedOver("A", 1)), above]
+    begin = Received(above.to, Begin("count", "A", 1, 5, 0))
+    manager, state, sends = _component("manager", *events, begin)
+    assert sends == []
+    state, sends = manager.step(state, Received(spread("A", PASSES), HandedOver("A", 1)))
+    assert sends == [Send(one, Since("count", "A", 1, 5)) for one in PASSES]
+
+
+def test_each_tenure_begins_with_its_own_clock() -> None:
+    """MOVE-1: also where the next move has begun before the first packet came."""
+    _, away = _wishes()
+    back = attrs.evolve(away, to=spread("A", COUNT[:2]))
+    manager, state, _ = _component("manager", away, back)
+    for epoch, at in ((1, 4), (2, 9)):
+        state, sends = manager.step(state, Received(PASSES[0], Begin("count", "A", epoch, at, 0)))
+        assert sends == [Send(one, Since("count", "A", epoch, at)) for one in PASSES]
+
+
+def test_a_wish_that_waits_keeps_no_other_back() -> None:
+    """CHAIN-3, MOVE-1: nor does one that is fulfilled already."""
+    above, below = _wishes()
+    clone, other = CloneRequested("pass.0"), _wishes("B")[0]
+    manager, state, _ = _component("manager", below, clone)
+    state, sends = manager.step(state, other)
+    assert state.wishes == (clone,)
+    assert [send.message for send in sends] == [Move("pass", "B", 1, other.to)]
+    back = attrs.evolve(below, to=spread("A", COUNT[:2]))
+    manager, state, _ = _component("manager", above, below, below, back)
+    state, sends = manager.step(state, Received(spread("A", PASSES), HandedOver("A", 1)))
+    moves = [Move("count", "A", 1, below.to), Move("count", "A", 2, back.to)]
+    assert [send.message for send in sends] == [moves[0], moves[0], moves[1], moves[1]]
+
+
+def test_a_move_stays_in_the_split() -> None:
+    """CHAIN-3: where there is one; before any scaling a flow may go to a standby instance."""
+    wish = MoveRequested("count", "A", COUNT[2])
+    _, _, sends = _component("manager", wish)
+    assert [send.message for send in sends] == [Move("count", "A", 1, COUNT[2])] * 2
+    _, state, sends = _component("manager", ScaleRequested("count", COUNT[:2]), wish)
+    assert (state.wishes, sends) == ((), [])
+
+
+def test_the_failure_of_an_instance_that_leaves_is_no_answer() -> None:
+    """CHAIN-3: its failover will tell what it has."""
+    _, state, _ = _component("manager", NARROW, Failed(COUNT[1]))
+    assert state.awaited["leave", "count"] == {*COUNT[1:]}
+
+
+def test_a_clone_is_replayed_to_once() -> None:
+    """CLONE-2: when all have heard of it, and never again for that."""
+    events = [CloneRequested("pass.0"), Received("store", Fenced("pass.0'", 1))]
+    events += [Received("pass.0'", Ready(1))]
+    manager, state, sends = _component("manager", *events)
+    hosts = Hosts("pass.0", ("pass.0", "pass.0'"))
+    assert sends == [Send("root", hosts)]
+    state, sends = manager.step(state, Received("root", HostsKnown(hosts)))
+    assert sends == [Send("root", Replay("pass.0'", 2))]
+    assert not state.joining
+
+
+def test_a_store_that_fails_breaks_no_replay_off() -> None:
+    """REC-7: none goes through it; and it is told once more whom it must void."""
+    begun = Failed("pass.0"), Received("store", Fenced("pass.0", 1)), Received("pass.0", Ready(1))
+    manager, state, sends = _component("manager", *begun)
+    assert sends == [Send("root", Replay("pass.0", 2))]
+    state, _ = manager.step(state, Failed("store"))
+    state, _ = manager.step(state, Received("pass.0", Recovered(2)))
+    assert "pass.0" not in state.recovering
+    events = Failed("pass.0"), Failed("store"), Received("store", Ready(2))
+    _, _, sends = _component("manager", *events)
+    assert sends == [Send("store", Fence("pass.0", 1))]
+
+
+def test_a_drain_of_another_vertex_goes_on() -> None:
+    """CACHE-4: what was sent at one vertex says nothing of another's objects."""
+    manager, state, _ = _component("manager")
+    awaited: Map[Any, Any] = Map({("drain", f"{name} 3"): frozenset({name}) for name in "vw"})
+    state = manager._forget_drains(attrs.evolve(state, awaited=awaited), "v")
+    assert [key for key, _ in state.awaited.items()] == [("drain", "w 3")]
