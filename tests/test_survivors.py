@@ -8,18 +8,23 @@ from __future__ import annotations
 from typing import Any
 
 import attrs
+import pytest
 
 from chc_ref.core.chain import Chain, Vertex, compile_chain
-from chc_ref.core.client import ClientState
+from chc_ref.core.client import Client, ClientState
 from chc_ref.core.instance import Instance
+from chc_ref.core.manager import Manager
 from chc_ref.core.memory import Memory, Owner
 from chc_ref.core.messages import (
     Acquire,
     Again,
     Alert,
+    Answered,
     Apply,
     Arrive,
     Begin,
+    Cache,
+    Callback,
     CloneRequested,
     Crashed,
     Delete,
@@ -32,10 +37,12 @@ from chc_ref.core.messages import (
     Holds,
     Hosts,
     HostsKnown,
+    Inquire,
     Issued,
     LastMark,
     Leaving,
     Load,
+    LogEntry,
     Move,
     MoveRequested,
     Output,
@@ -48,6 +55,7 @@ from chc_ref.core.messages import (
     Recollection,
     Recovered,
     Release,
+    Remembered,
     Replay,
     ReplayEnd,
     Result,
@@ -61,10 +69,12 @@ from chc_ref.core.messages import (
     Start,
     Stop,
     Unrouted,
+    WriteLog,
 )
 from chc_ref.core.node import Node, NodeState
 from chc_ref.core.operations import (
     Access,
+    Get,
     Increment,
     NetworkFunction,
     Outcome,
@@ -76,9 +86,12 @@ from chc_ref.core.queue import Queue, QueueState
 from chc_ref.core.recovery import restore
 from chc_ref.core.rules import AMENDED
 from chc_ref.core.splitter import Downstream, Splitter
-from chc_ref.core.values import Map, ObjectKey, UpdateId, clock_of, spread
+from chc_ref.core.store import Store
+from chc_ref.core.transport import Datagram, Transport
+from chc_ref.core.values import Map, ObjectKey, UpdateId, clock_of, evolve, sorted_items, spread
 from chc_ref.core.work import Emit, InstanceState, Mode, Wait, Work
-from chc_ref.nfs.tiny import BORROW, COUNTER, MARKER, PASS
+from chc_ref.errors import UsageError
+from chc_ref.nfs.tiny import BORROW, COUNTER, HOT, LIMIT, MARKER, PASS
 
 # ---------------------------------------------------------------------- splitter
 
@@ -597,3 +610,120 @@ def test_a_drain_of_another_vertex_goes_on() -> None:
     awaited: Map[Any, Any] = Map({("drain", f"{name} 3"): frozenset({name}) for name in "vw"})
     state = manager._forget_drains(attrs.evolve(state, awaited=awaited), "v")
     assert [key for key, _ in state.awaited.items()] == [("drain", "w 3")]
+
+
+# ---------------------------------------------------------------------- client, store
+
+
+def _access(name: str, seq: int = 0, operation: Any = None, **fields: Any) -> Apply:
+    update = UpdateId(1, (), ObjectKey("v", name, ()), seq)
+    return attrs.evolve(Apply(update, operation or Increment(1), 1, True), **fields)
+
+
+def test_a_copy_is_begun_by_one_answer_and_where_copies_may_be() -> None:
+    """CACHE-3: a second answer may be older than what has been told since."""
+    client = Client("store", LIMIT)
+    read = _access("limit", operation=Get())
+    state, send = client.issue(ClientState(), read)
+    assert send.message.register
+    state = client.on_result(state, Result(read.id, 3, copy=(3,)))
+    state = client.on_callback(state, Callback(read.id.object, 4))
+    assert not dict(state.reads.items()), "nothing was stamped"
+    state = client.on_result(state, Result(read.id, 3, copy=(3,)))
+    assert dict(state.copies.items()) == {read.id.object: 4}
+    cloned = ClientState(cache=Cache(True, copies=False))
+    assert not client.request(cloned, read).message.register
+
+
+def _stored(*events: Any, stamps: bool = True) -> tuple[Store, Any, list[Send]]:
+    store = Store(Map({"v": TWO}), stamps=stamps)
+    state, sends = store.initial, []
+    for event in events:
+        state, sends = store.step(state, event)
+    return store, state, sends
+
+
+def test_what_is_no_update_commits_nothing() -> None:
+    """DEL-2, REC-5: neither a read, nor an emulation; and of neither a log may be trimmed."""
+    read, update = _access("a", operation=Get()), _access("b")
+    _, state, sends = _stored(Received("v.0", read))
+    assert [send.to for send in sends] == ["v.0"]
+    assert state.memory.records[read.id].token == 0
+    _, state, sends = _stored(Received("v.0", attrs.evolve(update, emulate=True)))
+    assert [send.message.known for send in sends] == [False]
+    assert not dict(state.memory.applied.items())
+    _, state, _ = _stored(Received("v.0", update), stamps=False)
+    assert not dict(state.memory.applied.items()), "nobody keeps a log"
+
+
+def test_the_log_of_a_root_is_kept_as_it_was_written() -> None:
+    """ROOT-2, REC-2: entries, the clock, and the newest delete that lets an output leave."""
+    entries = [LogEntry(_packet(clock)) for clock in (1, 2)]
+    answered = Answered("v.0", 1, (), 0)
+    writes = [WriteLog(at + 1, at + 1, entry) for at, entry in enumerate(entries)]
+    writes.append(WriteLog(3, 1, None, answered))
+    events = [Received("root", write) for write in writes]
+    _, _, sends = _stored(*events, Received("root", Inquire(7)))
+    assert sends == [Send("root", Remembered(7, 2, (entries[1],), (), (answered,)))]
+
+
+def test_a_store_recovers_when_all_have_told_that_live() -> None:
+    """REC-5, REC-7: whoever is voided tells nothing; what came meanwhile is done once."""
+    begin = [Crashed(), Received("manager", Start((), 4, ask=("v.0", "v.1")))]
+    fence, late = Received("manager", Fence("v.1", 5)), Received("v.0", _access("a"))
+    told = Received("v.0", Recollection(4))
+    _, state, sends = _stored(*begin, late, fence, told)
+    assert [type(send.message) for send in sends[:1]] == [Ready]
+    assert (state.asked, state.aside) == (frozenset(), ())
+    assert state.memory.values[_access("a").id.object] == 1
+    assert state.checkpoint == state.memory
+    _, state, _ = _stored(*begin, late, fence, told, stamps=False)
+    assert state.checkpoint == Memory(), "without stamps none is written"
+
+
+# ---------------------------------------------------------------------- transport, chain, values
+
+
+def test_what_has_come_in_order_is_forgotten() -> None:
+    """The window: one that is acknowledged makes room for the next, and nothing stays early."""
+    one, other = Transport("a", 1, window=1), Transport("b", 1)
+    state, datagrams = one.on_send(one.initial, "b", "x")
+    assert datagrams == [Datagram("a", "b", 1, 0, 0, 0)]
+    state, _ = one.on_send(state, "b", "y")
+    state, _, datagrams = one.on_datagram(state, Datagram("b", "a", 1, 1, 0, 0))
+    assert [datagram.payload for datagram in datagrams] == [("x",)]
+    _, delivered, _ = other.on_datagram(other.initial, attrs.evolve(datagrams[0], incarnation=1))
+    assert [message for _, message in delivered] == ["x"]
+    taken, _, _ = other.on_datagram(other.initial, datagrams[0])
+    assert not dict(taken.peers["a"].early.items())
+    state, _, datagrams = one.on_datagram(state, Datagram("b", "a", 1, 1, 0, 1))
+    assert [datagram.payload for datagram in datagrams] == [("y",)]
+
+
+def test_nothing_flies_to_whom_nobody_has_heard_of() -> None:
+    """A datagram that names no incarnation tells nothing of its sender."""
+    one = Transport("a", 1)
+    state, _ = one.on_send(one.initial, "b", "x")
+    _, _, datagrams = one.on_datagram(state, Datagram("b", "a", 0, 1, 0, 0))
+    assert datagrams == []
+
+
+def test_scopes_of_one_name_are_refused() -> None:
+    """CHAIN-4, SPLIT-1."""
+    twin = attrs.evolve(HOT, scopes=(*HOT.scopes, HOT.scopes[1]))
+    with pytest.raises(UsageError, match="two scopes of one name"):
+        compile_chain(Chain((Vertex("v", twin),)))
+
+
+def test_the_manager_knows_what_splitters_split_by() -> None:
+    """SPLIT-2, SPLIT-3: a move away from home begins where the splitters have the flow."""
+    physical = compile_chain(Chain((Vertex("v", HOT, 2, split="host"),)))
+    manager = physical.components["manager"]
+    assert isinstance(manager, Manager)
+    assert dict(manager.scopes.items()) == {"v": HOT.scopes[1]}
+
+
+def test_values_are_changed_and_sorted_by_name() -> None:
+    """What every step is made of: a class of one field too, and items by key."""
+    assert evolve(Poll(1), number=2) == Poll(2)
+    assert sorted_items(Map({2: "a", 1: "b"})) == [(1, "b"), (2, "a")]
