@@ -42,6 +42,7 @@ from chc_ref.core.messages import (
     Crashed,
     Drawn,
     Failed,
+    ForgetTimer,
     KeepRequested,
     MoveRequested,
     PollTimer,
@@ -64,6 +65,7 @@ from chc_ref.system.world import (
     Chance,
     Checkpoint,
     Crash,
+    Forgetting,
     Operate,
     Period,
     World,
@@ -235,6 +237,13 @@ class ComposedCore(RuleBasedStateMachine):
         ]
         if timers:
             self._fire(*data.draw(st.sampled_from(timers)))
+
+    @precondition(lambda self: not any(o.drawn for v in self.chain.vertices for o in v.nf.objects))
+    @rule(data=st.data())
+    def forget(self, data: st.DataObject) -> None:
+        """Let a root tell which packets are over."""
+        root = data.draw(st.sampled_from(self.chain.root_addresses))
+        self._bring(Forgetting(root), (root, ForgetTimer()))
 
     @rule(data=st.data(), value=st.integers(1, 9))
     def stores(self, data: st.DataObject, value: int) -> None:
@@ -408,6 +417,7 @@ class ComposedCore(RuleBasedStateMachine):
             tuple((event.store, event.value) for event in self._brought(Chance)),
             tuple(self.chain.root_for(arrival.flow) for arrival in arrivals),
             tuple(event.vertex for event in self._brought(Period)),
+            tuple(event.root for event in self._brought(Forgetting)),
         )
         return of_table(Path("composed_core"), schedule.table_of(self.chain, world))
 
@@ -437,7 +447,7 @@ CALM = settings(
     report_multiple_bugs=False,  # so that the run that is saved is the one that is printed
     suppress_health_check=list(HealthCheck),
 )
-UNSHRUNK = settings(CALM, max_examples=600, print_blob=False,
+UNSHRUNK = settings(CALM, max_examples=2000, print_blob=False,
                     phases=[phase for phase in CALM.phases if phase.name != "shrink"])  # fmt: skip
 
 
@@ -483,7 +493,7 @@ def test_the_composed_core_is_the_ideal_chain(request: pytest.FixtureRequest) ->
     wanted |= {"recorded = False", "leaves = True", "late_in_replay = False"}
     wanted |= {"commits_first = False", "reveals = True", "rebuilds_from_logs = True"}
     wanted |= {"add_token", "freed_first", "marks_last = True", "logs_first = True"}
-    wanted |= {"next_count", "most_recent"}
+    wanted |= {"next_count", "most_recent", "is_over = False"}
     wanted |= {kind.__name__ for kind in MESSAGES} - NO_CHANNEL - RARE
     wanted |= {"crash of a host", "crash of a root", "crash of a store"}
     thorough = request.config.getoption("--model-check")

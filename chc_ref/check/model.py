@@ -50,6 +50,7 @@ KEYS: Keys = {
     "checkpoints": (list, False),
     "draws": (list, False),
     "polls": (list, False),
+    "forgets": (list, False),
     "channels": (str, False),
     "doublings": (int, False),
     "losses": (int, False),
@@ -174,6 +175,12 @@ def _model(path: Path, data: dict[str, Any]) -> Model:
         )
     for store in data.get("checkpoints", ()):
         _known(store, set(chain.stores), "checkpoints")
+    for root in data.get("forgets", ()):
+        _known(root, set(chain.root_addresses), "forgets")
+    drawn = [o.name for vertex in chain.vertices for o in vertex.nf.objects if o.drawn]
+    if data.get("forgets") and drawn:
+        fault = f"forgets: {drawn[0]!r} is drawn, and only the store's records tell what was drawn"
+        raise UsageError(fault)
     world = World(
         arrivals,
         wishes,
@@ -183,6 +190,7 @@ def _model(path: Path, data: dict[str, Any]) -> Model:
         tuple((chain.stores[0], value) for value in data.get("draws", ())),
         tuple(chain.root_for(arrival.flow) for arrival in arrivals),
         tuple(data.get("polls", ())),
+        tuple(data.get("forgets", ())),
     )
     try:
         expect = Verdict(data["expect"])

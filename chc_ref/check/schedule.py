@@ -272,6 +272,7 @@ def table_of(chain: Chain, world: World) -> dict[str, Any]:
     table["checkpoints"] = list(world.checkpoints)
     table["draws"] = [value for _, value in world.draws]
     table["polls"] = list(world.polls)
+    table["forgets"] = list(world.forgets)
     read = models.of_table(Path(), table)
     if (read.chain, read.world) != (chain, world):
         raise UsageError("a model file cannot say all of this chain and its world")

@@ -55,6 +55,7 @@ from chc_ref.core.work import (
     InstanceState,
     Loaded,
     Mode,
+    Slot,
     Tenanted,
     Wait,
     Work,
@@ -195,6 +196,8 @@ class Instance:
         self, state: InstanceState, source: Address, item: Any
     ) -> tuple[InstanceState, list[Effect]]:
         match item:
+            case Packet(clock) if self.rules.is_over(clock in state.past):
+                return self._over(state, item)
             case Packet(target=target) if target not in (None, self.address):
                 return evolve(state, lane=(*state.lane, (source, item))), []
             case ReplayEnd():
@@ -211,6 +214,11 @@ class Instance:
             case Handover():
                 return self._hand_over(state, item)
         raise KeyError(f"{self.address}: unexpected {item!r}")
+
+    def _over(self, state: InstanceState, packet: Packet) -> tuple[InstanceState, list[Effect]]:
+        """Drop a packet that is over; a cache may lack what it did elsewhere (DUP-2)."""
+        state, effects = self.on_flush(state)
+        return evolve(state, owned=state.owned.discard(packet.flow)), list(effects)
 
     def _packet(self, state: InstanceState, packet: Packet) -> tuple[InstanceState, list[Effect]]:
         slot = (packet.flow, packet.epoch)
@@ -239,11 +247,15 @@ class Instance:
         if answer.peek:
             if work is None or work.wait is not Wait.PEEK or self._key(work.packet) != asked:
                 return state, []
+            if answer.over:
+                return self._done(state, work)
             return self._run(state, evolve(work, values=answer.values, wait=None))
         slot = (answer.flow, answer.epoch)
         waiting = state.blocked.get(slot)
         if not waiting or self._key(waiting[0]) != asked:
             return state, []
+        if answer.over:
+            return self._next(state, slot, waiting[1:])
         if waiting[0].target is None and answer.owned and answer.latest:
             tenanted = Tenanted(answer.epoch, answer.values)
             return evolve(
@@ -270,10 +282,17 @@ class Instance:
         step = self._execute(work)
         if not isinstance(step, Suspended) or step.accesses[-1].id != answer.id:
             return state, []
-        if not answer.known:  # emulation met an update that is still to be made elsewhere
-            return self._done(state, work)
+        if not answer.known:  # the packet is over, or its update is still to be made elsewhere
+            return self._abandon(state, work)
         work = evolve(work, results=(*work.results, answer.value), wait=None)
         return self._run(state, work)
+
+    def _abandon(self, state: InstanceState, work: Work) -> tuple[InstanceState, list[Effect]]:
+        effects: list[Effect] = []
+        if work.mode is Mode.OWN:
+            state, effects = self._over(state, work.packet)
+        state, more = self._done(state, work)
+        return state, effects + more
 
     def _deleted(self, state: InstanceState, answer: Deleted) -> tuple[InstanceState, list[Effect]]:
         if answer.start != state.client.start:
@@ -410,6 +429,12 @@ class Instance:
         passing = work.packet.target not in (None, self.address)
         if work.mode is Mode.OWN or passing or waiting is None:
             return state, []
+        return self._next(state, slot, waiting)
+
+    def _next(
+        self, state: InstanceState, slot: Slot, waiting: tuple[Any, ...]
+    ) -> tuple[InstanceState, list[Effect]]:
+        """Ask for the state of the next of a flow's packets."""
         while waiting and not isinstance(waiting[0], Packet):
             state = evolve(state, ready=(*state.ready, waiting[0]))
             waiting = waiting[1:]

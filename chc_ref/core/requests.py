@@ -39,6 +39,8 @@ class Granted:
     peek: bool = False
     latest: bool = True
     """Nothing newer than ``clock`` has changed them: they may be cached from here on."""
+    over: bool = False
+    """The packet is over and its state forgotten: drop this copy of it (DUP-2)."""
 
 
 @attrs.frozen(cache_hash=True)

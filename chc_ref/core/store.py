@@ -28,6 +28,7 @@ from chc_ref.core.messages import (
     Drawn,
     Fence,
     Fenced,
+    Forget,
     Granted,
     Holds,
     Inquire,
@@ -142,6 +143,8 @@ class Store:
                 return state, [Send(source, self._remembered(state.memory, source, session))]
             case Fence():
                 return self._fence(state, source, message)
+            case Forget(first, last):
+                return evolve(state, memory=state.memory.forget(first, last)), []
             case Ask(user):
                 return state, [Send(user, Recall(state.session))]
             case Drained():
@@ -167,6 +170,8 @@ class Store:
             applied = state.memory.applied.insert(source, newest)
             state = evolve(state, memory=evolve(state.memory, applied=applied))
         memory = state.memory
+        if self.rules.is_over(request.id.clock in memory.past):
+            return state, self._answer(memory, source, request, None, known=False)
         if request.register and self._declared(key).strategy is Strategy.COPIED:
             readers = state.readers.get(key, frozenset()) | {source}
             state = evolve(state, readers=state.readers.insert(key, readers))
@@ -257,6 +262,9 @@ class Store:
     ) -> tuple[Memory, list[Send]]:
         owner = memory.owners.get(at, Owner())
         free = owner.instance in (None, identity_of(source))
+        if isinstance(asked, Acquire) and self.rules.is_over(asked.clock in memory.past):
+            over = Granted(asked.flow, asked.epoch, asked.clock, (), False, asked.peek, over=True)
+            return memory, [Send(source, over)]
         if isinstance(asked, Release):
             if asked.epoch == owner.epoch + 1 and free:
                 memory = evolve(memory, owners=memory.owners.insert(at, Owner(None, asked.epoch)))

@@ -17,7 +17,7 @@ import attrs
 from chc_ref.core.chain import Chain
 from chc_ref.core.directory import ManagerState
 from chc_ref.core.memory import Memory
-from chc_ref.core.messages import Scale
+from chc_ref.core.messages import Packet, Scale
 from chc_ref.core.node import EntryState, NodeState
 from chc_ref.core.root import RootState
 from chc_ref.core.store import StoreState
@@ -176,11 +176,11 @@ class Requirements:
         most = sum(vertex_of(address) in self.lasts for address in crashed)
         clocks: set[int] = set()
         if self.chain.log == "root":
-            traces = _traces(view, self.stores)
             for root in self.roots:
                 state: RootState = view[root].root
-                old = (clock for _, (clock, _) in state.entered.items())
-                clocks |= {c for c in old if count_of(c) <= state.lost and c not in traces}
+                old = {clock for _, (clock, _) in state.entered.items()}
+                gone = {clock for clock in old if count_of(clock) <= state.lost}
+                clocks |= gone - _traces(view, self.stores, gone)
         return Loss(most, frozenset(clocks))
 
 
@@ -271,10 +271,12 @@ def _left(state: ManagerState, vertex: str, scale: Scale) -> Iterator[tuple[str,
             yield "scalings", f"flow {flow} is moved into the split", f"is at {first}"
 
 
-def _traces(view: View, stores: tuple[Address, ...]) -> frozenset[int]:
-    """Give the clocks of which anything has come: an access on record, or an output."""
-    records = {u.clock for s in stores for u, _ in view[s].memory.records.items()}
-    return frozenset(records | {output.clock for output in view["sink"].outputs})
+def _traces(view: View, stores: tuple[Address, ...], clocks: set[int]) -> set[int]:
+    """Give those of ``clocks`` of which anything has come: an access, or an output."""
+    memories = [view[store].memory for store in stores]
+    traces = {update.clock for memory in memories for update, _ in memory.records.items()}
+    traces |= {clock for clock in clocks if any(clock in memory.past for memory in memories)}
+    return traces | {output.clock for output in view["sink"].outputs}
 
 
 def _sorted_out(states: tuple[Any, ...]) -> tuple[list[EntryState], Any, list[StoreState]]:
@@ -289,6 +291,14 @@ def _nodes(test: Callable[[NodeState], bool]) -> Callable[[Any], bool]:
 
 def _entries(test: Callable[[EntryState], bool]) -> Callable[[Any], bool]:
     return lambda state: isinstance(state, EntryState) and test(state)
+
+
+def _held(node: NodeState) -> Iterator[int]:
+    """Give the clocks of the packets that a host still has to do with."""
+    waiting = [packet for _, packets in node.instance.blocked.items() for packet in packets]
+    waiting += [item for _, item in (*node.queue.aside, *node.queue.held, *node.instance.lane)]
+    waiting += [node.instance.work.packet] if node.instance.work else []
+    return (packet.clock for packet in waiting if isinstance(packet, Packet))
 
 
 def _stores(test: Callable[[StoreState], bool]) -> Callable[[Any], bool]:
@@ -350,6 +360,8 @@ WITNESSES: dict[str, Callable[[Any], bool]] = {
     "re_executed": _stores(
         lambda store: any(len(recalled.issued) > 0 for _, recalled in store.recalled.items())
     ),
+    "forgot": _stores(lambda store: bool(store.memory.past.spans)),
+    "late_copy": _nodes(lambda node: any(clock in node.instance.past for clock in _held(node))),
     "drawn": _stores(lambda store: store.drawn != 0 and bool(store.memory.records)),
 }
 """Situations by name, as tests of one component's state; docs/models.md tells what they mean."""
