@@ -5,6 +5,7 @@ One smallest situation for each, in the order of the core's modules; each test n
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -25,7 +26,9 @@ from chc_ref.core.messages import (
     Begin,
     Cache,
     Callback,
+    ClockPersisted,
     CloneRequested,
+    Committed,
     Crashed,
     Delete,
     Deleted,
@@ -48,6 +51,7 @@ from chc_ref.core.messages import (
     Output,
     Packet,
     Passed,
+    PersistClock,
     Poll,
     Ready,
     Recall,
@@ -84,6 +88,7 @@ from chc_ref.core.operations import (
 )
 from chc_ref.core.queue import Queue, QueueState
 from chc_ref.core.recovery import restore
+from chc_ref.core.root import Root, RootState
 from chc_ref.core.rules import AMENDED
 from chc_ref.core.splitter import Downstream, Splitter
 from chc_ref.core.store import Store
@@ -727,3 +732,81 @@ def test_values_are_changed_and_sorted_by_name() -> None:
     """What every step is made of: a class of one field too, and items by key."""
     assert evolve(Poll(1), number=2) == Poll(2)
     assert sorted_items(Map({2: "a", 1: "b"})) == [(1, "b"), (2, "a")]
+
+
+# ---------------------------------------------------------------------- root machine
+
+
+def _arrived(root: Root, flows: str) -> tuple[RootState, list[Any]]:
+    state, effects = RootState(), []
+    for flow in flows:
+        state, effects = root.on_arrival(state, Arrive(flow, (flow,)))
+    return state, effects
+
+
+def _delete(clock: int, vector: int = 0) -> Delete:
+    return Delete(clock, (), Fraction(1), (((), vector),), 0)
+
+
+def test_a_packet_stays_logged_until_its_first_token_is_signalled() -> None:
+    """DEL-3: where nothing has been signalled, nothing has been committed."""
+    root = Root()
+    state, _ = _arrived(root, "A")
+    state, _ = root.on_delete(state, "v.0", _delete(1, vector=1))
+    assert 1 in state.log
+    state, _ = root.on_committed(state, Committed(1, (), 1))
+    assert 1 not in state.log
+
+
+def test_an_old_answer_of_the_store_asks_for_nothing() -> None:
+    """ROOT-5: the request for the next clock is under way already."""
+    root = Root(persist_every=1)
+    state, _ = _arrived(root, "A")
+    state, _ = root.on_persisted(state, ClockPersisted(1))
+    state, effects = root.on_arrival(state, Arrive("B", ("B",)))
+    assert effects == [Send("store", PersistClock(2))]
+    assert root.on_persisted(state, ClockPersisted(1)) == (state, [])
+
+
+def test_a_root_tells_a_recovered_store_all_that_it_had() -> None:
+    """REC-5, ROOT-2, ROOT-5: log, newest number, clock, and what it waits for."""
+    root = Root(log_in_store=True)
+    state, _ = _arrived(root, "AB")
+    entries = [LogEntry(_packet(at, flow)) for at, flow in ((1, "A"), (2, "B"))]
+    writes = [WriteLog(0, at + 1, entry) for at, entry in enumerate(entries)]
+    messages = [send.message for send in root.recall(state)]
+    assert messages == [*writes, WriteLog(2, 0, None), PersistClock(2)]
+    plain = Root(persist_every=2)
+    state, _ = _arrived(plain, "AB")
+    assert [send.message for send in plain.recall(state)] == [PersistClock(0), PersistClock(2)]
+    assert Root().recall(_arrived(Root(), "AB")[0]) == []
+
+
+def test_a_new_root_knows_which_packets_its_predecessor_lost() -> None:
+    """REC-3, ROOT-2, REC-2: of those no delete can have been answered."""
+    root = Root(persist_every=2)
+    state, _ = root.recovered(RootState(), iter([Remembered(1, 2, (), (), ())]))
+    firsts = [root.on_delete(state, "v.0", _delete(clock))[1] for clock in (3, 4)]
+    assert [sends[0].message.first for sends in firsts if isinstance(sends[0], Send)] == [
+        True,
+        False,
+    ]
+
+
+def test_history_has_every_packet_once() -> None:
+    """ROOT-2: whoever takes a log over lets in only what had not been in."""
+    root = Root(log_in_store=True)
+    state, _ = _arrived(root, "A")
+    state, _ = root.on_logged(state, 1)
+    entries = tuple(LogEntry(_packet(at, flow)) for at, flow in ((1, "A"), (2, "B")))
+    state, _ = root.recovered(state, [Remembered(1, 2, entries, (), ())])
+    assert [clock for clock, _ in dict(state.entered.items()).values()] == [1, 2]
+
+
+def test_a_root_that_does_not_wait_for_its_log_answers_at_once() -> None:
+    """ROOT-2: the rule decides, for packets and for answers to deletes."""
+    root = Root(log_in_store=True, rules=attrs.evolve(AMENDED, logs_first=lambda write: False))
+    state, effects = _arrived(root, "A")
+    assert [type(effect) for effect in effects] == [Send, Packet]
+    _, effects = root.on_delete(state, "v.0", _delete(1))
+    assert effects[-1] == Send("v.0", Deleted(1, (), True, 0))
