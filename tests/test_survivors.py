@@ -199,7 +199,8 @@ COUNT = tuple(f"count.{n}" for n in range(3))
 def _component(name: str, *events: Any, chain: Chain = CHAIN) -> tuple[Any, Any, list[Send]]:
     """Give a component, its state after some events, and what the last one made it send."""
     component = compile_chain(chain).components[name]
-    state, sends = component.initial, []
+    state: Any = component.initial
+    sends: list[Send] = []
     for event in events:
         state, sends = component.step(state, event)
     return component, state, sends
@@ -642,7 +643,8 @@ def test_a_copy_is_begun_by_one_answer_and_where_copies_may_be() -> None:
 
 def _stored(*events: Any, stamps: bool = True) -> tuple[Store, Any, list[Send]]:
     store = Store(Map({"v": TWO}), stamps=stamps)
-    state, sends = store.initial, []
+    state: Any = store.initial
+    sends: list[Send] = []
     for event in events:
         state, sends = store.step(state, event)
     return store, state, sends
@@ -738,7 +740,8 @@ def test_values_are_changed_and_sorted_by_name() -> None:
 
 
 def _arrived(root: Root, flows: str) -> tuple[RootState, list[Any]]:
-    state, effects = RootState(), []
+    state = RootState()
+    effects: list[Any] = []
     for flow in flows:
         state, effects = root.on_arrival(state, Arrive(flow, (flow,)))
     return state, effects

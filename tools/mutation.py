@@ -28,7 +28,6 @@ from types import CodeType, FunctionType
 from typing import Any
 
 import attrs
-import coverage
 import pytest
 from _pytest.runner import runtestprotocol
 
@@ -94,8 +93,8 @@ def changes(owner: ast.AST, field: str, node: ast.AST) -> Iterator[Change]:
         case ast.BoolOp(op, values):
             yield "operator", ast.BoolOp(ast.Or() if isinstance(op, ast.And) else ast.And(), values)
             for at in range(len(values)):
-                rest = [*values[:at], *values[at + 1 :]]
-                yield "operand", ast.BoolOp(op, rest) if len(rest) > 1 else rest[0]
+                others = [*values[:at], *values[at + 1 :]]
+                yield "operand", ast.BoolOp(op, others) if len(others) > 1 else others[0]
         case ast.UnaryOp(ast.Not() | ast.Invert(), operand):
             yield "operator", operand
         case ast.BinOp(left, op, right):
@@ -203,17 +202,13 @@ class Mutant:
 
 
 def functions(tree: ast.Module) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Give the outermost functions by their qualified names."""
+    """Give the outermost functions, methods too, by their qualified names."""
     for node in tree.body:
-        if isinstance(node, ast.FunctionDef):
-            yield node.name, node
-        elif isinstance(node, ast.ClassDef):
-            yield from ((f"{node.name}.{f.name}", f) for _, f in functions_of(node))
-
-
-def functions_of(node: ast.ClassDef) -> Iterator[tuple[str, ast.FunctionDef]]:
-    """Give the methods of a class."""
-    yield from ((one.name, one) for one in node.body if isinstance(one, ast.FunctionDef))
+        inside = node.body if isinstance(node, ast.ClassDef) else [node]
+        prefix = f"{node.name}." if isinstance(node, ast.ClassDef) else ""
+        for one in inside:
+            if isinstance(one, ast.FunctionDef):
+                yield prefix + one.name, one
 
 
 def mutants(module: str) -> Iterator[Mutant]:
@@ -224,7 +219,7 @@ def mutants(module: str) -> Iterator[Mutant]:
         seen = {ast.dump(function)}
         count: Counter[str] = Counter()
         for place, node in list(places(function)):
-            statement = _statement(function, place, node)
+            statement = _statement(function, node)
             for kind, new in changes(place[0], place[1], node):
                 before = _text(statement)
                 kept = getattr(place[0], place[1])
@@ -243,18 +238,17 @@ def mutants(module: str) -> Iterator[Mutant]:
                 setattr(place[0], place[1], kept)
 
 
-def _statement(function: ast.FunctionDef, place: Place, node: ast.AST) -> ast.AST:
+def _statement(function: ast.FunctionDef, node: ast.AST) -> ast.AST:
     """Give the smallest statement, or case, around a node."""
     if isinstance(node, ast.stmt | ast.match_case):
         return node
-    line = getattr(place[0] if not hasattr(node, "lineno") else node, "lineno", function.lineno)
     around = [
         one
         for one in ast.walk(function)
         if isinstance(one, ast.stmt | ast.match_case)
         and any(node is below for _, below in places(one))
     ]
-    return min(around, key=lambda one: len(ast.dump(one)), default=function) if line else function
+    return min(around, key=lambda one: len(ast.dump(one)), default=function)
 
 
 def _header(statement: ast.AST) -> tuple[int, ...]:
@@ -299,11 +293,11 @@ def forked(work: Callable[[Callable[[Any], None]], None], seconds: float) -> tup
         code = 1
         try:
             os.close(reader)
-            with os.fdopen(writer, "wb") as pipe:
+            with os.fdopen(writer, "wb") as out:
 
                 def report(value: Any) -> None:
-                    pickle.dump(value, pipe)
-                    pipe.flush()
+                    pickle.dump(value, out)
+                    out.flush()
 
                 work(report)
             code = 0
@@ -311,10 +305,9 @@ def forked(work: Callable[[Callable[[Any], None]], None], seconds: float) -> tup
             os._exit(code)
     os.close(writer)
     reports = []
-    timer = time.monotonic() + seconds
     with os.fdopen(reader, "rb") as pipe:
         signal.signal(signal.SIGALRM, lambda *_: os.kill(child, signal.SIGKILL))
-        signal.setitimer(signal.ITIMER_REAL, max(timer - time.monotonic(), 0.01))
+        signal.setitimer(signal.ITIMER_REAL, seconds)
         with contextlib.suppress(EOFError, pickle.UnpicklingError):
             while True:
                 reports.append(pickle.load(pipe))
@@ -380,6 +373,7 @@ class Mutation:
 
     def cover(self, item: pytest.Item) -> None:
         """Run a test by itself, in a fork, and note what of the core it reaches."""
+        import coverage  # nothing else needs it
 
         def work(report: Callable[[Any], None]) -> None:
             cover = coverage.Coverage(data_file=None, include=[f"{CORE.resolve()}/*"])
