@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import pytest
@@ -16,12 +15,13 @@ PATH = Path(__file__).parent.parent / "tools" / "mutation.py"
 
 
 @pytest.fixture(name="mutation", scope="module")
-def _mutation() -> ModuleType:
+def _mutation() -> Any:
     """Give the tool: it is no part of the package."""
     spec = importlib.util.spec_from_file_location("mutation", PATH)
     assert spec is not None
     assert spec.loader is not None
-    module = sys.modules["mutation"] = importlib.util.module_from_spec(spec)
+    module: Any = importlib.util.module_from_spec(spec)
+    sys.modules["mutation"] = module
     spec.loader.exec_module(module)
     module.CORE = PATH.parent.parent / module.CORE
     return module
@@ -59,7 +59,7 @@ EXPECTED = [
 
 
 def test_rules_guards_and_marks_are_changed(
-    mutation: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    mutation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One changed comparison, one dropped guard, one missing mark; and each mutant once."""
     (tmp_path / "rules.py").write_text(SOURCE)
@@ -72,7 +72,7 @@ def test_rules_guards_and_marks_are_changed(
     assert (mark.before, mark.lines) == ("sends += ['mark']", (9,))
 
 
-def test_a_mutant_takes_effect_in_a_fork_alone(mutation: ModuleType) -> None:
+def test_a_mutant_takes_effect_in_a_fork_alone(mutation: Any) -> None:
     """The function is exchanged wherever it is referred to, and this process keeps its own."""
     from chc_ref.core.rules import AMENDED
 
@@ -86,7 +86,7 @@ def test_a_mutant_takes_effect_in_a_fork_alone(mutation: ModuleType) -> None:
     assert AMENDED.late_in_replay(0) is False
 
 
-def test_what_does_not_end_is_ended(mutation: ModuleType) -> None:
+def test_what_does_not_end_is_ended(mutation: Any) -> None:
     """A mutant may loop for ever, or end its process."""
 
     def work(report: Callable[[Any], None]) -> None:
