@@ -15,7 +15,7 @@ from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.client import Client, ClientState
 from chc_ref.core.instance import Instance
 from chc_ref.core.manager import Manager
-from chc_ref.core.memory import Memory, Owner
+from chc_ref.core.memory import Memory, Owner, Record
 from chc_ref.core.messages import (
     Acquire,
     Again,
@@ -35,6 +35,7 @@ from chc_ref.core.messages import (
     Failed,
     Fence,
     Fenced,
+    FlushTimer,
     Granted,
     HandedOver,
     Holds,
@@ -90,7 +91,7 @@ from chc_ref.core.queue import Queue, QueueState
 from chc_ref.core.recovery import restore
 from chc_ref.core.root import Root, RootState
 from chc_ref.core.rules import AMENDED
-from chc_ref.core.splitter import Downstream, Splitter
+from chc_ref.core.splitter import Downstream, Splitter, SplitterState
 from chc_ref.core.store import Store
 from chc_ref.core.transport import Datagram, Transport
 from chc_ref.core.values import Map, ObjectKey, UpdateId, clock_of, evolve, sorted_items, spread
@@ -180,9 +181,9 @@ def _add(clock: int, name: str) -> Issued:
 
 def test_objects_are_recovered_one_by_one() -> None:
     """REC-5: a read of one object says nothing of another, nor which of its updates are in."""
-    log = (_add(1, "a"), _add(1, "b"), _add(2, "b"), _add(3, "a"))
-    seen = Stamp(2, 12, (("v.0", log[2].access.id, 12),))
-    users = Map({"v.0": Recollection(1, issued=log, reads=((KEYS["b"], seen),))})
+    log = (_add(1, "b"), _add(1, "a"), _add(2, "a"), _add(3, "b"))
+    seen = Stamp(2, 2, (("v.0", log[2].access.id, 2),))
+    users = Map({"v.0": Recollection(1, issued=log, reads=((KEYS["a"], seen),))})
     memory = restore(Memory(), users, Map({"v": TWO}), 0, AMENDED)
     assert (memory.values[KEYS["a"]], memory.values[KEYS["b"]]) == (2, 12)
     assert (memory.stamp(KEYS["a"]).version, memory.stamp(KEYS["b"]).version) == (2, 2)
@@ -325,9 +326,10 @@ def test_a_scaling_is_over_when_all_know_and_nobody_leaves() -> None:
 
 def test_what_an_instance_had_before_another_scaling_is_void() -> None:
     """CHAIN-3: its number is not the newest scaling's."""
-    _, state, sends = _component(
-        "manager", NARROW, Received("store", Holds(COUNT[1], 7, 0, ("D",)))
-    )
+    old = Received("store", Holds(COUNT[1], 7, 0, ("D",)))
+    manager, state, sends = _component("manager", old)
+    assert (state, sends) == (manager.initial, [])
+    _, state, sends = _component("manager", NARROW, old)
     assert sends == []
     assert not state.firsts
     assert not state.drained
@@ -357,9 +359,15 @@ def test_a_second_scaling_moves_what_never_moved() -> None:
         "manager", ScaleRequested("count", outer), *known, told, asked
     )
     assert [send.message for send in sends] == [Route("count", flow, COUNT[2])] * 2
-    _, sends = manager.step(state, ScaleRequested("count", inner))
+    assert manager._unrouted(state, "pass.1", asked.message)[0].wishes == ()
+    again, sends = manager.step(state, attrs.evolve(asked, source="pass.1"))
+    assert (again, sends) == (state, [Send("pass.1", Route("count", flow, COUNT[2]))])
+    state, sends = manager.step(state, ScaleRequested("count", inner))
     moves = [send.message for send in sends if isinstance(send.message, Move)]
     assert moves == [Move("count", flow, 1, COUNT[1])] * 2
+    last = Scale("count", state.session, inner)
+    state, _ = manager.step(state, Received("store", Holds(COUNT[2], last.number, 0, (flow,))))
+    assert state.firsts["count", flow] == COUNT[2]
 
 
 # ---------------------------------------------------------------------- manager
@@ -382,6 +390,11 @@ def test_a_store_asks_everybody_who_is_there() -> None:
     _, _, sends = _component("manager", Failed("pass.1"), Failed("store"))
     users = (*COUNT, "pass.0", "root")
     assert [(send.to, send.message.ask) for send in sends] == [("store", users)]
+    begun = Failed("pass.1"), Received("store", Fenced("pass.1", 1))
+    _, _, sends = _component("manager", *begun, Failed("store"))
+    assert sends[0].message.ask == users
+    _, _, sends = _component("manager", Failed("root"), Failed("store"))
+    assert "root" not in sends[0].message.ask
 
 
 # ---------------------------------------------------------------------- instance
@@ -661,6 +674,9 @@ def test_what_is_no_update_commits_nothing() -> None:
     assert not dict(state.memory.applied.items())
     _, state, _ = _stored(Received("v.0", update), stamps=False)
     assert not dict(state.memory.applied.items()), "nobody keeps a log"
+    assert not dict(state.memory.stamps.items())
+    _, state, _ = _stored(Received("v.0", update))
+    assert state.memory.stamp(update.id.object).version == 1
 
 
 def test_the_log_of_a_root_is_kept_as_it_was_written() -> None:
@@ -813,3 +829,150 @@ def test_a_root_that_does_not_wait_for_its_log_answers_at_once() -> None:
     assert [type(effect) for effect in effects] == [Send, Packet]
     _, effects = root.on_delete(state, "v.0", _delete(1))
     assert effects[-1] == Send("v.0", Deleted(1, (), True, 0))
+
+
+# ---------------------------------------------------------------------- what a wider sample showed
+
+
+def test_branches_of_branches_are_told_apart() -> None:
+    """ROOT-3: a packet may be forked at several vertices."""
+    edge = Downstream("v", WIDE, frozenset({"v"}))
+    packet = Packet(1, "A", (), branch=(2,))
+    _, sends = Splitter((edge,)).on_packet(SplitterState(), packet, ("a", "b"))
+    assert [send.message.branch for send in sends] == [(2, 0), (2, 1)]
+
+
+def test_a_failover_is_told_of_scalings() -> None:
+    """CHAIN-3, REC-1: a flow that it has no route for is asked about; and a move outlasts that."""
+    splitter, state = _scaled()
+    state, sends = splitter.on_packet(state, Packet(4, CHANGED, ()), ((),))
+    assert sends == [Send("manager", Unrouted("v", CHANGED, 5))]
+    old, new = spread(CHANGED, WIDE[:2]), spread(CHANGED, WIDE)
+    state, _ = splitter.on_control(state, Move("v", CHANGED, 1, new))
+    state, sends = splitter.on_control(state, Route("v", CHANGED, old))
+    assert Send("manager", Begin("v", CHANGED, 1, 4, 5)) in sends
+    assert [tenure.epoch for tenure in state.routes["v", CHANGED]] == [0, 1]
+
+
+def test_what_is_set_aside_is_judged_by_its_own_root() -> None:
+    """REC-1, SPLIT-4: a clock of another root may be higher and tells nothing; all is let go."""
+    ends = (clock_of(0, 1), clock_of(1, 1))
+    new = Packet(clock_of(0, 2), "A", ())
+    queue, state = Queue("v.0", ("u.0",)), QueueState(recovering=True, born=1)
+    state, _ = queue.on_item(state, ("u.0", new))
+    state, items = queue.on_item(state, ("u.0", ReplayEnd("v.0", 2, ends)))
+    assert [item for _, item in items] == [ReplayEnd("v.0", 2, ends), new]
+    assert state.aside == ()
+
+
+def test_outputs_wait_for_their_marks() -> None:
+    """MOVE-6: at the sink as anywhere."""
+    queue, output = Queue("sink", ("v.0", "v.1")), Output(2, (), "A", (), 1)
+    state, items = queue.on_item(QueueState(), ("v.1", output))
+    assert items == []
+    state, items = queue.on_item(state, ("v.0", Passed("A", 1)))
+    assert items == [("v.1", output)]
+
+
+def test_a_caches_value_is_taken_where_the_rule_says_so() -> None:
+    """REC-4 as written, and REC-5: what is only emulated is not in the memory of a log."""
+    flow = StateObject("count", True, initial=0)
+    key = ObjectKey("v", "count", "A")
+    users = Map({"v.0": Recollection(1, owned=(("A", 0, (("count", 5),)),))})
+    written = attrs.evolve(AMENDED, rebuilds_from_logs=lambda records: False)
+    assert restore(Memory(), users, Map({"v": (flow,)}), 0, written).values[key] == 5
+    emulated = attrs.evolve(_add(1, "a").access, emulate=True)
+    log = (_add(2, "a"), Issued(emulated))
+    record = Record(1, 1)
+    checkpoint = Memory(records=Map({one.access.id: record for one in log}))
+    users = Map({"v.0": Recollection(1, issued=log)})
+    memory = restore(checkpoint, users, Map({"v": TWO}), 0, AMENDED)
+    assert memory.applied["v.0"] == (0, log[0].access.id)
+
+
+def test_a_scaling_asks_and_moves_at_its_own_vertex() -> None:
+    """CHAIN-3: flows of any kind; and whoever has told all is not waited for again."""
+    manager, state, _ = _component("manager")
+    state = attrs.evolve(state, firsts=Map({("pass", "B"): PASSES[1], ("pass", "A"): PASSES[0]}))
+    state, sends = manager.step(state, NARROW)
+    assert {type(send.message) for send in sends} == {Scale}
+    told = Received("store", Holds(COUNT[1], 1, 0, (("D", 1), "E")))
+    state, sends = manager.step(state, told)
+    begun = {flow: at for (vertex, flow), at in state.firsts.items() if vertex == "count"}
+    assert begun == {flow: spread(flow, COUNT[:2]) for flow in (("D", 1), "E")}
+    events = [Received(f"pass.{n}", ScaleKnown(KNOWN)) for n in range(2)]
+    for event in (*events, Received("store", Holds(COUNT[2], 1))):
+        state, _ = manager.step(state, event)
+    state, _ = manager.step(state, ScaleRequested("count", COUNT[:1]))
+    assert ("leave", "count") not in state.awaited
+
+
+def test_a_dead_splitter_is_told_nothing() -> None:
+    """REC-1: what it held was never sent; its failover is told where flows began."""
+    flow = next(f for f in "ABCDEFGH" if spread(f, COUNT[:2]) == COUNT[1])
+    clone = CloneRequested("count.0")
+    ask = Received("pass.1", Unrouted("count", flow, 0))
+    manager, state, sends = _component("manager", NARROW, clone, ask)
+    assert clone in state.wishes, "other wishes stay"
+    state, _ = manager.step(state, Failed("pass.0"))
+    session = state.starts["pass.0"]
+    assert manager.step(state, attrs.evolve(ask, source="pass.0")) == (state, [])
+    state, sends = manager.step(state, Received("store", Fenced("pass.0", session)))
+    assert sends[0].message.routes == (Route("count", flow, COUNT[1]),)
+
+
+def test_a_host_flushes_on_its_timer() -> None:
+    """CACHE-2."""
+    key = ObjectKey("count", "count", "A")
+    update = Apply(UpdateId(1, (), key, 0), Increment(), 1, False)
+    busy = NodeState(instance=InstanceState(ClientState(unflushed=(update,))))
+    node, _, _ = _component("count.0")
+    state, sends = node.step(busy, FlushTimer())
+    assert sends == [Send("store", update)]
+    assert node.offers(state) == []
+
+
+def test_only_an_owner_keeps_a_cache() -> None:
+    """MOVE-3, STORE-2: a packet of a tenure that is over is emulated."""
+    instance = _instance(COUNTER)
+    state, _ = instance.take(InstanceState(), [("root", _packet(1))])
+    state, effects = instance.on_message(state, attrs.evolve(_given(_packet(1)), owned=False))
+    assert not dict(state.owned.items())
+    assert _messages(effects, Apply) == []
+
+
+def test_a_failover_of_the_root_goes_on_with_all_that_waits() -> None:
+    """REC-3: log, input, and whatever came while it asked the stores."""
+    chain = attrs.evolve(CHAIN, persist_every=2, capacity=1)
+    events = [Crashed(), *(Arrive(flow, (flow,)) for flow in "ABD")]
+    events += [Received("manager", Start((), 5)), Received("store", Recall(6))]
+    root, state, sends = _component("root", *events, chain=chain)
+    assert state.root.dropped == 2
+    assert sends == [Send("store", Recollection(6))]
+    for source in ("pass.0", "pass.1"):
+        state, sends = root.step(state, Received(source, _delete(1)))
+        assert sends == []
+    state, sends = root.step(state, Received("store", Remembered(5, 0, (), (), ())))
+    kinds = [(send.to, type(send.message)) for send in sends]
+    assert ("pass.0", Deleted) in kinds
+    assert ("pass.1", Deleted) in kinds
+    assert [to for to, kind in kinds if kind is Again] == [*root.hosts]
+    assert sends[-1] == Send("manager", Ready(5))
+    with pytest.raises(KeyError, match="unexpected"):
+        root.step(state, Received("pass.0", "nonsense"))
+
+
+def test_a_replay_waits_behind_the_splitters_gate() -> None:
+    """CLONE-2, MOVE-1: nothing of it is lost, and nothing overtakes."""
+    away = _away("A", PASSES)
+    events = [Received("manager", Move("pass", "A", 1, away)), Arrive("A", ("A",))]
+    root, state, sends = _component("root", *events)
+    assert sends == [Send("manager", Begin("pass", "A", 1, 1, 0))]
+    state, sends = root.step(state, Received("manager", Replay(away, 3)))
+    assert sends == []
+    state, sends = root.step(state, Received("manager", Since("pass", "A", 1, 1)))
+    assert [(send.to, type(send.message)) for send in sends] == [
+        (away, Packet),
+        (away, Packet),
+        (away, ReplayEnd),
+    ]
