@@ -26,6 +26,8 @@ from chc_ref.core.messages import (
     Begin,
     Cache,
     Callback,
+    Checkpointed,
+    CheckpointTimer,
     ClockPersisted,
     CloneRequested,
     Committed,
@@ -47,6 +49,7 @@ from chc_ref.core.messages import (
     Leaving,
     Load,
     LogEntry,
+    Logged,
     Move,
     MoveRequested,
     Output,
@@ -95,6 +98,7 @@ from chc_ref.core.splitter import Downstream, Splitter, SplitterState
 from chc_ref.core.store import Store
 from chc_ref.core.transport import Datagram, Transport
 from chc_ref.core.values import Map, ObjectKey, UpdateId, clock_of, evolve, sorted_items, spread
+from chc_ref.core.vertex import VertexManager, VertexState
 from chc_ref.core.work import Emit, InstanceState, Mode, Wait, Work
 from chc_ref.errors import UsageError
 from chc_ref.nfs.tiny import BORROW, COUNTER, HOT, LIMIT, MARKER, PASS
@@ -976,3 +980,107 @@ def test_a_replay_waits_behind_the_splitters_gate() -> None:
         (away, Packet),
         (away, ReplayEnd),
     ]
+
+
+def test_a_user_that_comes_late_is_heard() -> None:
+    """REC-7: whatever it asked in vain is done; of an earlier recovery, nothing is."""
+    begin = [Crashed(), Received("manager", Start((), 4))]
+    for session, applied in ((4, True), (3, False), (5, False)):
+        told = Received("v.0", Recollection(session, again=(_access("a"),)))
+        _, state, sends = _stored(*begin, told)
+        assert (_access("a").id in state.memory.records) == applied
+        assert bool(sends) == applied
+
+
+def test_each_root_is_told_of_its_own_packets() -> None:
+    """SPLIT-4, REC-3: entries, signals and clock; a write without a number needs no answer."""
+    store = attrs.evolve(_stored()[0], roots=("root", "root1"))
+    state, kept = store.initial, {}
+    for at, name in enumerate(store.roots):
+        packet = Packet(clock_of(at, 1), "A", ())
+        kept[name] = LogEntry(packet)
+        update = attrs.evolve(_access("a"), id=attrs.evolve(_access("a").id, clock=packet.clock))
+        state, _ = store.step(state, Received("v.0", update))
+        write = Received(name, WriteLog(0, packet.clock, kept[name]))
+        assert store.step(state, write)[1] == []
+        write = Received(name, WriteLog(2, packet.clock, kept[name]))
+        state, sends = store.step(state, write)
+        assert sends == [Send(name, Logged(2))]
+    for name, entry in kept.items():
+        signal = Committed(entry.packet.clock, (), 1)
+        _, sends = store.step(state, Received(name, Inquire(7)))
+        assert sends == [Send(name, Remembered(7, 1, (entry,), (signal,), ()))]
+    _, sends = store.step(store.initial, Received("root", Inquire(7)))
+    assert sends[0].message.persisted == 0
+
+
+def test_a_checkpoint_is_written_by_a_store_that_runs() -> None:
+    """REC-5: one that recovers has nothing to write down yet."""
+    _, state, sends = _stored(Received("v.0", _access("a")), CheckpointTimer())
+    assert state.checkpoint == state.memory
+    assert sends == [Send("v.0", Checkpointed(_access("a").id, 0))]
+    begin = Crashed(), Received("manager", Start((), 4, ask=("v.0",)))
+    store, state, _ = _stored(Received("v.0", _access("a")), CheckpointTimer(), *begin)
+    assert store.step(state, CheckpointTimer())[0] == state
+
+
+def test_who_only_looks_owns_nothing() -> None:
+    """DUP-3, STORE-2."""
+    _, state, sends = _stored(Received("v.0", Acquire("A", 0, 2, peek=True)))
+    assert [send.message.owned for send in sends] == [False]
+    assert not dict(state.memory.owners.items())
+
+
+def test_a_replay_counts_while_nothing_has_failed_since() -> None:
+    """REC-1, CLONE-1: another failure breaks it off at once, a clone does not."""
+    begun = Failed("pass.0"), Received("store", Fenced("pass.0", 1)), Received("pass.0", Ready(1))
+    done = Received("pass.0", Recovered(2))
+    for event, counts in ((Failed("pass.1"), False), (CloneRequested("pass.1"), True)):
+        _, state, _ = _component("manager", *begun, event, done)
+        assert ("pass.0" not in state.recovering) == counts
+
+
+def test_a_period_takes_one_answer_of_each_that_was_asked() -> None:
+    """CHAIN-3: a new period begins with none."""
+    manager = VertexManager(lambda statistics: ())
+    state, _ = manager.on_timer(VertexState(), ("v.0", "v.1"))
+    for void in (Load("v.2", 1, 3, 0), Load("v.0", 2, 3, 0)):
+        assert manager.on_load(state, void) == state
+    state = manager.on_load(state, Load("v.0", 1, 3, 0))
+    assert manager.on_load(state, Load("v.0", 1, 4, 0)) == state
+    state, _ = manager.on_timer(state, ("v.1",))
+    assert not dict(state.loads.items())
+
+
+def test_a_root_that_persists_every_clock_recovers() -> None:
+    """ROOT-5: and it knows what is persisted."""
+    root = Root(persist_every=1)
+    state, _ = root.recovered(RootState(), [Remembered(1, 4, (), (), ())])
+    assert (state.count, state.persisted) == (4, 4)
+
+
+def test_an_alert_alone_waits_for_its_delete() -> None:
+    """REC-2: as an output does; and outputs of a branch are branches of it."""
+    alarm = NetworkFunction("alarm", (), _alarm)
+    for nf, kind in ((alarm, Alert), (TWICE, Output)):
+        instance = _instance(nf, last=True)
+        packet = _packet(1, branch=(4,))
+        state, _ = instance.take(InstanceState(), [("root", packet)])
+        state, effects = instance.on_message(state, Granted("A", 0, 1, (), True))
+        for access in _messages(effects, Apply) * 2:
+            seq = access.id.seq if state.work and not state.work.results else 1
+            answer = Result(attrs.evolve(access.id, seq=seq), 7)
+            state, effects = instance.on_message(state, answer)
+        assert _messages(effects, Delete)
+        assert not _messages(effects, kind)
+        _, effects = instance.on_message(state, Deleted(1, (4,), True, 3))
+        assert effects == [], "of another start"
+        _, effects = instance.on_message(state, Deleted(1, (4,), True, 0))
+        branches = [message.branch for message in _messages(effects, kind)]
+        assert branches == ([(4,)] if kind is Alert else [(4, 0), (4, 1)])
+
+
+def _alarm(headers: Any, flow: Any, clock: int) -> Process:
+    """Raise an alarm, and drop the packet."""
+    yield from ()
+    return Outcome(alerts=("alarm",))
