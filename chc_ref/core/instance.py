@@ -365,8 +365,7 @@ class Instance:
         if packet.target not in (None, self.address):
             if step.outcome.outputs and not self.last:
                 effects.append(Emit(evolve(packet, after=packet.epoch), step.outcome.outputs))
-            state, more = self._done(state, work)
-            return state, effects + more
+            return evolve(state, work=None), effects
         packet = evolve(packet, target=None, session=0)  # DUP-3: cleared where it was for
         return self._send_on(state, evolve(work, packet=packet), step.outcome, effects)
 

@@ -192,11 +192,13 @@ class Manager(Scaling):
                 effects += sends
                 continue
             split = self._split(state, wish.vertex) if wish.vertex in state.scales else (wish.to,)
-            if wish.to == self._place(state, wish.vertex, wish.flow) or wish.to not in split:
+            behind = any(getattr(k, "flow", None) == wish.flow for k in kept)
+            there = not behind and wish.to == self._place(state, wish.vertex, wish.flow)
+            if there or wish.to not in split:
                 continue  # it is there, or there it may not go any more
             state, may_begin, sends = self._may_move(state, wish)
             effects += sends
-            if not may_begin or any(getattr(k, "flow", None) == wish.flow for k in kept):
+            if behind or not may_begin:
                 kept.append(wish)
                 continue
             state, sends = self._move(state, wish)
