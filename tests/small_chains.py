@@ -13,10 +13,10 @@ from chc_ref.core.operations import NetworkFunction, off_path
 from chc_ref.nfs.load_balancer import LOAD_BALANCER
 from chc_ref.nfs.nat import NAT
 from chc_ref.nfs.portscan import PORTSCAN
-from chc_ref.nfs.tiny import COUNTER, HOT, LATCH, LIMIT, MARKER, PASS, POOL, RECORDER
+from chc_ref.nfs.tiny import COUNTER, HOT, LATCH, LIMIT, MARKER, PASS, POOL, RECORDER, TWICE
 from chc_ref.nfs.trojan import TROJAN
 
-TINY = (COUNTER, RECORDER, MARKER, PASS, POOL, LATCH, LIMIT, HOT)
+TINY = (COUNTER, RECORDER, MARKER, PASS, TWICE, POOL, LATCH, LIMIT, HOT)
 REAL = (NAT, PORTSCAN, TROJAN, LOAD_BALANCER, MARKER, RECORDER)
 FLOWS = ("A", "B", "D")
 REAL_FLOWS = {
@@ -27,13 +27,17 @@ REAL_FLOWS = {
 NAMES = ("first", "second", "third")
 
 
+def _counts(nf: NetworkFunction) -> bool:
+    return nf == TWICE or any(declared.ordered for declared in nf.objects)
+
+
 def _fits(nf: NetworkFunction, leads_on: bool, ways: int, ordered: bool) -> bool:
     """CHAIN-4: nothing goes on from an NF off the path; a flow's packets come down one way.
 
-    And one vertex of a chain may depend on the order of packets: for each order of each there
-    is an ideal chain to compare with.
+    And one vertex of a chain may depend on the order of packets, if none doubles them: for each
+    order of each there is an ideal chain to compare with.
     """
-    depends = any(declared.ordered for declared in nf.objects)
+    depends = _counts(nf)
     alone = any(declared.per_flow for declared in nf.objects) or depends
     return not ((leads_on and nf.off_path) or (alone and ways > 1) or (depends and ordered))
 
@@ -50,7 +54,7 @@ def chains(draw: st.DrawFn, nfs: tuple[NetworkFunction, ...]) -> Chain:
     for i, name in enumerate(NAMES[:count]):
         ways.append(sum(ways[k] for k, j in edges if j == i) or 1)
         nf = draw(st.sampled_from([nf for nf in nfs if _fits(nf, i in above, ways[i], ordered)]))
-        ordered = ordered or any(declared.ordered for declared in nf.objects)
+        ordered = ordered or _counts(nf)
         aside = i not in above and any(j == i for _, j in edges) and draw(st.booleans())
         instances = draw(st.integers(1, 2))
         vertices.append(

@@ -211,7 +211,7 @@ class Instance(Processing):
     # ------------------------------------------------------------------ answers
 
     def _granted(self, state: InstanceState, answer: Granted) -> tuple[InstanceState, list[Effect]]:
-        asked = (answer.flow, answer.epoch, answer.clock)
+        asked = (answer.flow, answer.epoch, answer.clock, answer.branch)
         work = state.work
         if answer.peek:
             if work is None or work.wait is not Wait.PEEK or self._key(work.packet) != asked:
@@ -241,7 +241,9 @@ class Instance(Processing):
         ), []
 
     def _key(self, item: Any) -> Any:
-        return (item.flow, item.epoch, item.clock) if isinstance(item, Packet) else None
+        if not isinstance(item, Packet):
+            return None
+        return item.flow, item.epoch, item.clock, item.branch
 
     def _result(self, state: InstanceState, answer: Result) -> tuple[InstanceState, list[Effect]]:
         state = evolve(state, client=self.client.on_result(state.client, answer))

@@ -193,4 +193,4 @@ class Processing:
         return state, [self._ask(state, waiting[0])]
 
     def _ask(self, state: InstanceState, packet: Packet, peek: bool = False) -> Send:
-        return self.client.ask(state.client, packet.flow, packet.epoch, packet.clock, peek)
+        return self.client.ask(state.client, packet, peek)

@@ -201,7 +201,7 @@ def out_of_order(memory: Memory) -> Difference | None:
     """R2: a flow's objects are updated in the order of its clocks."""
     for key, versions in memory.versions.items():
         for (one, _), (next_one, _) in itertools.pairwise(versions):
-            if next_one.clock < one.clock:
+            if (next_one.clock, next_one.branch) < (one.clock, one.branch):
                 order = f"clock {next_one.clock} behind {one.clock}"
                 return Difference("R2", f"object {key}", "in the order of clocks", order)
     return None
