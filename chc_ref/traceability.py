@@ -223,10 +223,14 @@ def gaps(families: Iterable[Family], citations: Iterable[Citation]) -> list[str]
     citations = sorted(citations)
     clauses = [clause for family in families for clause in family.clauses]
     known = {clause.id for clause in clauses}
+    cited: dict[str, list[Citation]] = {}
+    for citation in citations:
+        cited.setdefault(citation.id, []).append(citation)
     lines = []
     for clause in clauses:
-        code = [c for c in citations if c.id == clause.id and c.kind == "code"]
-        checked = any(c.id == clause.id and c.kind in CHECKS for c in citations)
+        of_clause = cited.get(clause.id, [])
+        code = [c for c in of_clause if c.kind == "code"]
+        checked = any(c.kind in CHECKS for c in of_clause)
         if clause.planned and code:
             lines.append(f"{clause.id}: planned, but {_place(code[0])} implements it")
         if not clause.planned and not code:

@@ -173,7 +173,8 @@ def test_a_failover_makes_nothing_again_that_was_forgotten() -> None:
 def _node(*events: Any) -> tuple[Node, Any, list[Send]]:
     node = compile_chain(COUNTERS).components["count.0"]
     assert isinstance(node, Node)
-    state, sends = node.initial, []
+    state: Any = node.initial
+    sends: list[Send] = []
     for event in events:
         state, sends = node.step(state, event)
     return node, state, sends
@@ -229,7 +230,8 @@ def test_a_packet_that_becomes_over_in_its_midst_is_given_up() -> None:
     """DUP-2: its result is not known any more; the next one goes on from the store's state."""
     chain = Chain((Vertex("mark", MARKER),))
     node = compile_chain(chain).components["mark.0"]
-    state, sends = node.initial, []
+    state: Any = node.initial
+    sends: list[Send] = []
     for event in (
         Received("root", Packet(1, "A", ("A", 1))),
         Received("store", Granted("A", 0, 1, (), True)),

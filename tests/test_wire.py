@@ -173,9 +173,11 @@ def test_the_table_has_every_operation() -> None:
 
 
 @pytest.mark.parametrize("cls", [*MESSAGES, *PARTS], ids=lambda cls: str(cls.__name__))
-def test_every_message_comes_back(cls: type) -> None:
+def test_every_message_comes_back(cls: type, request: pytest.FixtureRequest) -> None:
+    thorough = request.config.getoption("--model-check")
+
     @given(instances_of(cls))
-    @settings(max_examples=10, deadline=None)
+    @settings(max_examples=20 if thorough else 5, deadline=None)
     def comes_back(message: Any) -> None:
         sent = datagram(message)
         data = CODEC.encode(sent)

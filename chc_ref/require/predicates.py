@@ -17,11 +17,12 @@ import attrs
 from chc_ref.core.chain import Chain
 from chc_ref.core.directory import ManagerState
 from chc_ref.core.memory import Memory
-from chc_ref.core.messages import Packet, Scale
+from chc_ref.core.messages import MoveRequested, Packet, Scale
 from chc_ref.core.node import EntryState, NodeState
 from chc_ref.core.root import RootState
 from chc_ref.core.store import StoreState
 from chc_ref.core.values import Address, ObjectKey, count_of, sorted_items, vertex_of
+from chc_ref.core.vertex import Wish
 from chc_ref.require.coe import Difference, left_out_of_order, left_twice, outputs, settled, values
 from chc_ref.require.ideal import Ideal, run_ideals
 
@@ -249,9 +250,10 @@ def _waits(address: Address, state: Any) -> Iterator[tuple[str, str, str]]:
         if not state.up or state.asked:
             yield address, "every recovery ends", "it waits for ever"
     elif isinstance(state, ManagerState):
-        for vertex, scale in sorted_items(state.scales):
-            yield from _left(state, vertex, scale)
         cloned = any(len(hosts) > 1 for _, hosts in state.hosts.items())
+        behind = state.wishes if cloned else ()
+        for vertex, scale in sorted_items(state.scales):
+            yield from _left(state, vertex, scale, behind)
         if state.under_way or (state.wishes and not cloned):  # those wait for the operator
             yield "moves", "every move ends", "one is under way for ever"
         clones = (state.joining, state.keeps, state.leaving, state.silencing, state.begins)
@@ -259,15 +261,23 @@ def _waits(address: Address, state: Any) -> Iterator[tuple[str, str, str]]:
             yield "recoveries", "every one ends", "one is under way for ever"
 
 
-def _left(state: ManagerState, vertex: str, scale: Scale) -> Iterator[tuple[str, str, str]]:
-    """CHAIN-3: an instance out of the split has told all it has, and all of it was moved."""
+def _left(
+    state: ManagerState, vertex: str, scale: Scale, waiting: tuple[Wish, ...]
+) -> Iterator[tuple[str, str, str]]:
+    """CHAIN-3: an instance out of the split has told all it has, and all of it was moved.
+
+    But for what waits behind a clone, until the operator ends that.
+    """
+    waits = {(wish.vertex, wish.flow) for wish in waiting if isinstance(wish, MoveRequested)}
     if ("scale", vertex) in state.awaited:
         yield "scalings", "every splitter is told", "one has not answered"
     for (at, flow), moves in sorted_items(state.moves):
-        if at == vertex and moves[-1].to not in scale.instances:
+        settled = moves[-1].to in scale.instances or (at, flow) in waits
+        if at == vertex and not settled:
             yield "scalings", f"flow {flow} is moved into the split", f"is at {moves[-1].to}"
     for (at, flow), first in sorted_items(state.firsts):
-        if at == vertex and (at, flow) not in state.moves and first not in scale.instances:
+        settled = first in scale.instances or (at, flow) in waits or (at, flow) in state.moves
+        if at == vertex and not settled:
             yield "scalings", f"flow {flow} is moved into the split", f"is at {first}"
 
 
