@@ -406,6 +406,10 @@ class Manager(Cloning):
             if root in state.recovering:
                 state, more = self._restart(state, root)
                 state, sends = self._gone(state, root, sends + more)
+        for vertex, of in sorted_items(self.stores):
+            if of == store:  # answers to a drain went through it
+                state, more = self._unshare(self._forget_drains(state, vertex), vertex)
+                sends = sends + more
         return state, sends
 
     # ------------------------------------------------------------------ who is asked
