@@ -1066,7 +1066,7 @@ def test_an_alert_alone_waits_for_its_delete() -> None:
         instance = _instance(nf, last=True)
         packet = _packet(1, branch=(4,))
         state, _ = instance.take(InstanceState(), [("root", packet)])
-        state, effects = instance.on_message(state, Granted("A", 0, 1, (), True))
+        state, effects = instance.on_message(state, Granted("A", 0, 1, (), True, branch=(4,)))
         for access in _messages(effects, Apply) * 2:
             seq = access.id.seq if state.work and not state.work.results else 1
             answer = Result(attrs.evolve(access.id, seq=seq), 7)
