@@ -199,6 +199,8 @@ def _texts(tree: ast.AST, ids: Ids) -> Iterator[tuple[int, list[str]]]:
 
 
 def _comments(text: str, ids: Ids) -> Iterator[tuple[int, list[str]]]:
+    if not any(ids.found(line) for line in text.splitlines() if "#" in line):
+        return  # to tell a comment from a string takes long
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], ids.found(token.string)
