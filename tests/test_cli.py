@@ -182,7 +182,7 @@ def test_check_in_a_folder_of_ones_own(chc: Chc, tmp_path: Path) -> None:
     """Models and expectations of another project; an unmet expectation is exit code 1."""
     models = tmp_path / "models"
     models.mkdir()
-    shutil.copy(ROOT / "models" / "two_operations.toml", models / "mine.toml")
+    shutil.copy(ROOT / "models" / "latch.toml", models / "mine.toml")
     done = chc("check", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "mine" in done.stdout
