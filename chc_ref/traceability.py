@@ -199,6 +199,8 @@ def _texts(tree: ast.AST, ids: Ids) -> Iterator[tuple[int, list[str]]]:
 
 
 def _comments(text: str, ids: Ids) -> Iterator[tuple[int, list[str]]]:
+    if not any(ids.found(line) for line in text.splitlines() if "#" in line):
+        return  # to tell a comment from a string takes long
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], ids.found(token.string)
@@ -223,10 +225,14 @@ def gaps(families: Iterable[Family], citations: Iterable[Citation]) -> list[str]
     citations = sorted(citations)
     clauses = [clause for family in families for clause in family.clauses]
     known = {clause.id for clause in clauses}
+    cited: dict[str, list[Citation]] = {}
+    for citation in citations:
+        cited.setdefault(citation.id, []).append(citation)
     lines = []
     for clause in clauses:
-        code = [c for c in citations if c.id == clause.id and c.kind == "code"]
-        checked = any(c.id == clause.id and c.kind in CHECKS for c in citations)
+        of_clause = cited.get(clause.id, [])
+        code = [c for c in of_clause if c.kind == "code"]
+        checked = any(c.kind in CHECKS for c in of_clause)
         if clause.planned and code:
             lines.append(f"{clause.id}: planned, but {_place(code[0])} implements it")
         if not clause.planned and not code:

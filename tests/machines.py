@@ -97,12 +97,14 @@ class Machine(RuleBasedStateMachine):
 
     def burst(self, seed: int) -> None:
         """Let much happen, as the seed has it; nothing for seed 0."""
+        if not seed:
+            return
         chance = random.Random(seed)
-        names = [f"{kind.__module__}.{kind.__qualname__}." for kind in type(self).__mro__]
-        events = [one for at, one in EVENTS.items() if at.startswith(tuple(names))]
-        events = [one for one in events if chance.random() < 0.9] or events
-        for _ in range(chance.randrange(120) if seed else 0):
-            (one,) = chance.choices(events, [one.weight for one in events])
+        events = _events_of(type(self))
+        events = tuple(one for one in events if chance.random() < 0.9) or events
+        weights = [one.weight for one in events]
+        for _ in range(chance.randrange(120)):
+            (one,) = chance.choices(events, weights)
             self.happen(one, {name: chance.choice(of) for name, of in one.choices.items()})
 
     def happen(self, one: Event, arguments: dict[str, Any]) -> None:
@@ -122,6 +124,13 @@ class Machine(RuleBasedStateMachine):
         self.fired[what] += happened
 
 
+@functools.cache
+def _events_of(machine: type[Machine]) -> tuple[Event, ...]:
+    """Give the events of a machine and of what it is derived from."""
+    names = tuple(f"{kind.__module__}.{kind.__qualname__}." for kind in machine.__mro__)
+    return tuple(one for at, one in EVENTS.items() if at.startswith(names))
+
+
 def drive(
     machine: type[Machine], request: pytest.FixtureRequest, examples: int = 20, steps: int = 8
 ) -> None:
@@ -133,7 +142,7 @@ def drive(
     factor, wanted = (4, machine.wanted | machine.rare) if thorough else (1, machine.wanted)
     fired: Counter[str] = Counter()
     counted = type(machine.__name__, (machine,), {"fired": fired})
-    for longer in (1, 10):  # the longer run only if the usual one missed something
+    for longer in (1, 3, 10):  # a longer run only if those before it missed something
         most = settings(SETTINGS, max_examples=factor * examples * longer)
         run_state_machine_as_test(counted, settings=settings(most, stateful_step_count=steps))
         if wanted <= {name for name, count in fired.items() if count}:

@@ -12,6 +12,7 @@ from typing import Any
 
 import networkx as nx
 import pytest
+from captured import CAPTURES, TRUTH, arrivals_of
 
 from chc_ref import chains, diagram
 from chc_ref.check import model
@@ -28,7 +29,6 @@ from chc_ref.nfs.nat import NAT
 from chc_ref.nfs.portscan import PORTSCAN
 from chc_ref.nfs.tiny import COUNTER, HOT, LATCH, MARKER, PASS, RECORDER
 from chc_ref.nfs.trojan import TROJAN
-from chc_ref.replay.capture import load as load_capture
 from chc_ref.replay.run import default_chain, replay
 from chc_ref.replay.schedule import CrashAt, MoveAt, Schedule
 from chc_ref.require.ideal import run_ideal
@@ -37,8 +37,7 @@ from chc_ref.system.network import network
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
-CAPTURE = Path(__file__).parent / "captures" / "trojan_small.pcap"
-TRUTH = json.loads((CAPTURE.parent / "truth.json").read_text())
+CAPTURE = CAPTURES / "trojan_small.pcap"
 README = (ROOT / "README.md").read_text()
 DOCUMENT = (ROOT / "docs" / "chains.md").read_text()
 
@@ -69,7 +68,7 @@ def _blocks(language: str, text: str = DOCUMENT) -> list[str]:
 
 
 def _arrivals(packets: int) -> tuple[Arrive, ...]:
-    return load_capture(CAPTURE).arrivals[:packets]
+    return arrivals_of("trojan_small", packets)
 
 
 def _words(packets: int) -> tuple[Arrive, ...]:
@@ -147,7 +146,7 @@ def test_a_model_is_read_by_the_same_reader(tmp_path: Path) -> None:
     assert model.load(path).chain == Chain((Vertex("v", COUNTER),), capacity=5, entry=FLOW)
     assert chains.load(str(path)).vertices == (Vertex("v", COUNTER),)
     path.write_text(path.read_text().replace("./own.py:MINE", "nat"))
-    with pytest.raises(UsageError, match=r"mine\.toml: vertex 'v': unknown nf 'nat'"):
+    with pytest.raises(UsageError, match=r"mine\.toml: packets: nf 'nat' reads real headers"):
         model.load(path)
 
 
@@ -175,6 +174,12 @@ MALFORMED = {
     "unreachable": (
         'edges = [["scan", "nat"]]\n' + TWO + "off_path = true\n",
         "vertex 'nat' cannot be reached from 'scan'",
+    ),
+    "two ways": (
+        'edges = [["nat", "scan"], ["scan", "third"], ["nat", "third"]]\n'
+        + TWO
+        + '[[vertices]]\nname = "third"\nnf = "counter"\n',
+        "2 ways lead to vertex 'third', and it keeps 'count' for each flow",
     ),
     "no vertices": ("vertices = []\n", "no vertices"),
     "vertices missing": ("", "key 'vertices' is missing"),

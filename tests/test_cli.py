@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from captured import CAPTURES, beginning_of
 
 from chc_ref.cli import main
 
 ROOT = Path(__file__).parent.parent
-CAPTURE = str(Path(__file__).parent / "captures" / "trojan_small.pcap")
+CAPTURE = str(CAPTURES / "trojan_small.pcap")
 
 
 class Done(NamedTuple):
@@ -71,10 +72,13 @@ def test_replay_gives_one_json_object(chc: Chc) -> None:
     assert data["crashed"] == ["portscan.1"]
 
 
-def test_replay_of_a_broken_protocol_exits_with_1_and_the_first_difference(chc: Chc) -> None:
+def test_replay_of_a_broken_protocol_exits_with_1_and_the_first_difference(
+    chc: Chc, tmp_path: Path
+) -> None:
     """A difference is shown and is the exit code."""
-    crash = ("--crash", "nat.0@300", "--crash", "nat.1@500")
-    done = chc("replay", CAPTURE, "--json", "--variant", "no_update_suppression", *crash)
+    capture = str(beginning_of("trojan_small", 300, tmp_path))
+    crash = ("--crash", "nat.0@150", "--crash", "nat.1@200")
+    done = chc("replay", capture, "--json", "--variant", "no_update_suppression", *crash)
     assert done.returncode == 1
     data = json.loads(done.stdout)
     assert data["coe"] == "different"
@@ -178,7 +182,7 @@ def test_check_in_a_folder_of_ones_own(chc: Chc, tmp_path: Path) -> None:
     """Models and expectations of another project; an unmet expectation is exit code 1."""
     models = tmp_path / "models"
     models.mkdir()
-    shutil.copy(ROOT / "models" / "crash_one.toml", models / "mine.toml")
+    shutil.copy(ROOT / "models" / "two_operations.toml", models / "mine.toml")
     done = chc("check", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "mine" in done.stdout
@@ -188,10 +192,11 @@ def test_check_in_a_folder_of_ones_own(chc: Chc, tmp_path: Path) -> None:
     assert chc("check", cwd=tmp_path).returncode == 1
 
 
-def test_the_proofs_are_an_engine(chc: Chc) -> None:
-    """``--engine z3`` runs the proofs, deliberate failures among them."""
-    done = chc("check", "--engine", "z3", "--json")
+def test_the_proofs_are_an_engine(chc: Chc, tmp_path: Path) -> None:
+    """``--engine z3`` runs a folder's proofs, deliberate failures among them."""
+    shutil.copy(ROOT / "proofs" / "delete_vector.py", tmp_path)
+    done = chc("check", "--engine", "z3", "--json", "--proofs", str(tmp_path))
     assert done.returncode == 0, done.stderr
     verdicts = {c["model"]: c["verdict"] for c in json.loads(done.stdout)["checks"]}
-    assert verdicts["root_clock"] == "holds"
-    assert verdicts["root_clock_without_jump"] == "violated"
+    assert verdicts["delete_vector"] == "holds"
+    assert verdicts["delete_vector_xor"] == "violated"

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
+from captured import arrivals_of
 from hypothesis import given, strategies as st
 
 from chc_ref.core.operations import Scope
 from chc_ref.core.partition import measure, partition
 from chc_ref.errors import UsageError
-from chc_ref.replay.capture import load as load_capture
-
-CAPTURES = Path(__file__).parent / "captures"
 
 
 def _host(flow: Any) -> Any:
@@ -71,7 +68,7 @@ def test_an_even_coarse_scope_is_kept() -> None:
 @pytest.mark.parametrize("count", [2, 4])
 def test_real_traffic(name: str, count: int) -> None:
     """SPLIT-2: on captures a finer scope is evener and shares more; ``pytest -s`` prints both."""
-    load = Counter(arrival.flow for arrival in load_capture(CAPTURES / f"{name}.pcap").arrivals)
+    load = Counter(arrival.flow for arrival in arrivals_of(name))
     splits = [measure(load, scope, SCOPES, FOUR[:count]) for scope in SCOPES]
     for split in splits:
         shared = ", ".join(f"{scope} {share:.0%}" for scope, share in split.shared)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from captured import CAPTURES, TRUTH, arrivals_of
 
 from chc_ref.core.messages import Arrive
 from chc_ref.core.values import Branch
@@ -23,13 +23,9 @@ from chc_ref.replay.schedule import CrashAt, MoveAt, Schedule, draw, load as loa
 from chc_ref.require.ideal import OrderError, run_ideal
 from chc_ref.variants.shipped import SHIPPED
 
-CAPTURES = Path(__file__).parent / "captures"
-TRUTH: dict[str, Any] = json.loads((CAPTURES / "truth.json").read_text())
-
 
 def _run(name: str, schedule: Schedule, packets: int | None = None) -> Replayed:
-    arrivals = load(CAPTURES / f"{name}.pcap").arrivals[:packets]
-    return replay(default_chain(), arrivals, schedule)
+    return replay(default_chain(), arrivals_of(name, packets), schedule)
 
 
 def _check(found: dict[str, Any], truth: dict[str, Any]) -> None:
@@ -56,24 +52,27 @@ def test_a_capture_matches_its_ground_truth_through_a_crash_and_moves(name: str)
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_any_drawn_schedule_ends_equal(seed: int) -> None:
-    """R1, R2, R6: a move and a crash leave no trace, whichever vertex they hit."""
-    chain = default_chain()
+def test_any_drawn_schedule_ends_equal(seed: int, request: pytest.FixtureRequest) -> None:
+    """R1, R2, R6: a move and a crash leave no trace, whichever vertex they hit.
+
+    With ``--model-check`` among twice as many packets.
+    """
+    chain, packets = default_chain(), 500 if request.config.getoption("--model-check") else 250
     instances = tuple(f"{v.name}.{n}" for v in chain.vertices for n in range(v.instances))
-    result = _run("trojan_small", draw(instances, 500, seed), 500)
+    result = _run("trojan_small", draw(instances, packets, seed), packets)
     assert result.difference is None
     assert result.crashed
 
 
 def test_the_same_seed_gives_the_same_run() -> None:
     """A replay is a function of capture and schedule."""
-    schedule = Schedule((MoveAt(100, "nat.0"),), (CrashAt(150, "nat.1"),), seed=9)
-    assert _run("trojan_small", schedule, 250) == _run("trojan_small", schedule, 250)
+    schedule = Schedule((MoveAt(60, "nat.0"),), (CrashAt(80, "nat.1"),), seed=9)
+    assert _run("trojan_small", schedule, 120) == _run("trojan_small", schedule, 120)
 
 
 def test_a_crash_without_suppression_is_seen() -> None:
     """The verdict can fail: with repeated updates applied, the counters come out different."""
-    arrivals = load(CAPTURES / "trojan_small.pcap").arrivals[:300]
+    arrivals = arrivals_of("trojan_small", 300)
     schedule = Schedule((), (CrashAt(150, "nat.0"), CrashAt(200, "nat.1")), seed=2)
     rules = SHIPPED["no_update_suppression"].rules
     result = replay(default_chain(), arrivals, schedule, rules)

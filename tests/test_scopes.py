@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import functools
-import json
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import attrs
 import pytest
+from captured import TRUTH, arrivals_of
 
 from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.messages import Apply, Arrive, Packet, Received
@@ -38,30 +37,17 @@ from chc_ref.nfs.nat import NAT
 from chc_ref.nfs.portscan import PORTSCAN
 from chc_ref.nfs.trojan import TROJAN
 from chc_ref.replay import traffic
-from chc_ref.replay.capture import load
 from chc_ref.replay.report import vertices
 from chc_ref.replay.run import default_chain, replay
 from chc_ref.replay.schedule import CrashAt, MoveAt, Schedule
 from chc_ref.require.witness import Witness
 
-CAPTURES = Path(__file__).parent / "captures"
-TRUTH: dict[str, Any] = json.loads((CAPTURES / "truth.json").read_text())
-
 COARSEST = {"nat": "flow", "portscan": "host", "load_balancer": "service", "trojan": "host"}
 
 
 @functools.cache
-def _capture(name: str) -> tuple[Arrive, ...]:
-    return load(CAPTURES / f"{name}.pcap").arrivals
-
-
-def _arrivals(name: str, packets: int | None = None) -> tuple[Arrive, ...]:
-    return _capture(name)[:packets]
-
-
-@functools.cache
 def _of_default_chain(name: str) -> dict[str, traffic.Traffic]:
-    return traffic.observe(default_chain(), _arrivals(name))
+    return traffic.observe(default_chain(), arrivals_of(name))
 
 
 def _split(splits: dict[str, str], instances: int = 2) -> Chain:
@@ -179,7 +165,7 @@ def _partitioned(arrivals: tuple[Arrive, ...], count: int) -> dict[str, Any]:
 @pytest.mark.parametrize("count", [2, 3, 4])
 def test_shares_are_those_of_the_packets(name: str, count: int) -> None:
     """SPLIT-1, SPLIT-2: imbalance and shared state, as a count of its own has them."""
-    arrivals = _arrivals(name)
+    arrivals = arrivals_of(name)
     found = _partitioned(arrivals, count)
     assert [one["scope"] for one in found["scopes"]] == ["host", "flow"]
     for one in found["scopes"]:
@@ -197,7 +183,7 @@ def test_shares_are_those_of_the_packets(name: str, count: int) -> None:
 def test_one_heavy_host_refines_and_an_even_load_does_not(name: str) -> None:
     """SPLIT-2: the split by host is kept while it is even, and given up for one heavy host."""
     by_host: dict[str, list[Arrive]] = defaultdict(list)
-    for arrival in _arrivals(name):
+    for arrival in arrivals_of(name):
         by_host[arrival.flow.inside].append(arrival)  # type: ignore[attr-defined]
     halves: list[list[str]] = [[], []]
     for host in sorted(by_host):
@@ -244,7 +230,7 @@ def test_a_vertex_without_scopes_is_split_by_flow() -> None:
 def test_all_splitters_send_a_host_to_one_instance() -> None:
     """SPLIT-2, SPLIT-3: whichever NAT a flow of the host went through."""
     physical = compile_chain(_split(COARSEST, 3))
-    flows = {arrival.flow for arrival in _arrivals("portscan_small")}
+    flows = {arrival.flow for arrival in arrivals_of("portscan_small")}
     homes: dict[str, set[str]] = defaultdict(set)
     for address in physical.instances["nat"]:
         node = physical.components[address]
@@ -261,7 +247,7 @@ def test_a_scanner_is_found_under_a_split_by_host() -> None:
     """NF-2, CACHE-4, R3: its likelihood is in one instance's cache, through crashes."""
     chain = Chain((Vertex("portscan", PORTSCAN, 2, split="host"),))
     schedule = Schedule((), (CrashAt(1700, "portscan.0"), CrashAt(1900, "portscan.1")), seed=2)
-    result = replay(chain, _arrivals("portscan_small"), schedule)
+    result = replay(chain, arrivals_of("portscan_small"), schedule)
     assert result.difference is None
     blocked = vertices(chain, result.values)["portscan"]["blocked_hosts"]
     assert blocked == TRUTH["portscan_small"]["blocked"]
@@ -276,7 +262,7 @@ def test_any_split_leaves_no_trace(splits: dict[str, str], instances: int) -> No
     chain = _split(splits, instances)
     moves = (MoveAt(100, f"portscan.{instances - 1}"),)
     schedule = Schedule(moves, (CrashAt(150, "nat.0"), CrashAt(180, "load_balancer.0")), seed=5)
-    result = replay(chain, _arrivals("portscan_small", 250), schedule)
+    result = replay(chain, arrivals_of("portscan_small", 250), schedule)
     assert result.difference is None
     assert set(result.crashed) == {"nat.0", "load_balancer.0"}
 
@@ -293,7 +279,7 @@ def test_a_wrong_scope_makes_the_chain_differ() -> None:
         nf = NetworkFunction("number", (counted,), number, (FLOW, HOST))
         return Chain((Vertex("number", nf, 2, split=scope),))
 
-    flows = dict.fromkeys(arrival.flow for arrival in _arrivals("portscan_small", 60))
+    flows = dict.fromkeys(arrival.flow for arrival in arrivals_of("portscan_small", 60))
     one, other = (next(f for f in flows if _crc(f, 2) == half) for half in (0, 1))
     assert one.inside == other.inside  # type: ignore[attr-defined]
     arrivals = tuple(Arrive(flow, number) for number in range(10) for flow in (one, other))

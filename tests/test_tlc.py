@@ -135,13 +135,13 @@ def test_nothing_installed_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_fault_is_located(text: str, cfg: str, want: str, tmp_path: Path) -> None:
     """An error in a module or configuration names the file, and the line if TLC does."""
     with pytest.raises(UsageError, match=want) as caught:
-        check(*module(tmp_path, text, cfg))
+        check(*module(tmp_path, text, cfg), short=True)
     assert "\n" not in str(caught.value)
 
 
 def test_time_limit_is_inconclusive(tmp_path: Path) -> None:
     """A run without end is stopped at its time limit, and has no verdict."""
-    report = check(*module(tmp_path, COUNTER), limit_s=0.5)
+    report = check(*module(tmp_path, COUNTER), limit_s=0.5, short=True)
     assert (report.verdict, report.violated) == (Verdict.INCONCLUSIVE, "time limit of 0.5 s")
 
 
@@ -150,7 +150,7 @@ def test_complete_run_holds(tmp_path: Path) -> None:
     seen: list[Progress] = []
     bounded = COUNTER.replace("x' = x + 1", "x' = (x + 1) % 2")
     paths = module(tmp_path, bounded, "SPECIFICATION Spec\nINVARIANT Small\n")
-    report = check(*paths, progress=seen.append)
+    report = check(*paths, progress=seen.append, short=True)
     assert (report.verdict, report.states, report.transitions, report.depth) == (
         Verdict.HOLDS,
         2,

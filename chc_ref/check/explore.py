@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Any
 
 import attrs
@@ -23,7 +24,7 @@ from chc_ref.core.transport import RetransmitTimer
 from chc_ref.core.values import Address
 from chc_ref.errors import UsageError
 from chc_ref.require.coe import Difference
-from chc_ref.require.predicates import WITNESSES, Requirements
+from chc_ref.require.predicates import WITNESSES, Predicate, Requirements
 from chc_ref.system.composition import WORLD, Action, Happen, Lose, System
 from chc_ref.system.endpoint import SITUATIONS, acknowledgement
 from chc_ref.system.network import (
@@ -90,6 +91,19 @@ class Interner:
         return found
 
 
+class Memo(dict[Any, Any]):
+    """Remembered results of a function; looking one up is nearly all that a search does."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def __missing__(self, key: Any) -> Any:
+        """Ask the function, once for each key."""
+        value = self[key] = self.function(key)
+        return value
+
+
 class Tables:
     """The model as integers: interned values and remembered local steps."""
 
@@ -111,7 +125,8 @@ class Tables:
         self._crosses: list[dict[tuple[int, int], list[Cross]]] = [{} for _ in system.channels]
         self._directs: dict[tuple[int, int], tuple[int, tuple[int, ...]]] = {}
         self._offers: list[dict[int, tuple[int, ...]]] = [{} for _ in system.names]
-        self._pushes: dict[tuple[int, int], int] = {}
+        self._pushes = Memo(self._push)
+        """By (content, message): the content with that message at its end."""
         self._down: list[dict[int, bool]] = [{} for _ in system.names]
         self._hurries: dict[tuple[int, int, int], int | None] = {}
         self._awaited: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -136,6 +151,7 @@ class Tables:
         """
         found: list[tuple[int, Row]] = []
         width, ends, channels = self.width, self.ends, len(self.ends)
+        deliveries, pushes, faulty = self._deliveries, self._pushes, self.system.faulty
         if self.system.network.transport:
             found = self._hurried(row)
             if found:
@@ -143,17 +159,16 @@ class Tables:
         for channel, content in enumerate(row[width : self.end]):
             if content:
                 source, to = ends[channel]
-                step = self._deliveries[channel].get((row[to], content))
-                if step is None and self.system.faulty[channel]:
+                step = deliveries[channel].get((row[to], content))
+                if step is None and faulty[channel]:
                     found += self._crossed(row, channel, content)
                 else:
                     if step is None:
                         step = self._delivery(channel, row[to], content)
                     new = list(row)
-                    new[width + channel] = step[0]
-                    new[to] = step[1]
-                    for position, message in step[2]:
-                        new[position] = self._push(new[position], message)
+                    new[width + channel], new[to], sends = step
+                    for position, message in sends:
+                        new[position] = pushes[new[position], message]
                     found.append((channel, tuple(new)))
                 if self._lossy[channel] and self._is_down(source, row[source]):
                     new = list(row)
@@ -219,17 +234,16 @@ class Tables:
         if crosses is None:
             crosses = self._crossing(channel, state, content, only)
             self._crosses[channel][state, content] = crosses
-        found = []
+        found, pushes = [], self._pushes
         for code, step, doublings, losses in crosses:
             if doublings > row[-2] or losses > row[-1]:
                 continue
             new = list(row)
             new[-2] -= doublings
             new[-1] -= losses
-            new[self.width + channel] = step[0]
-            new[self.ends[channel][1]] = step[1]
-            for position, message in step[2]:
-                new[position] = self._push(new[position], message)
+            new[self.width + channel], new[self.ends[channel][1]], sends = step
+            for position, message in sends:
+                new[position] = pushes[new[position], message]
             found.append((code, tuple(new)))
         return found
 
@@ -295,14 +309,11 @@ class Tables:
             message = self.system.network.sent(source, send.to, message)
         return self.width + channel, self.messages(message)
 
-    def _push(self, content: int, message: int) -> int:
-        pushed = self._pushes.get((content, message))
-        if pushed is None:
-            values = tuple(self.messages.values[one] for one in self.contents.values[content])
-            new = put(values, self.messages.values[message])
-            pushed = self.contents(tuple(self.messages(one) for one in new))
-            self._pushes[content, message] = pushed
-        return pushed
+    def _push(self, pushed: tuple[int, int]) -> int:
+        content, message = pushed
+        values = tuple(self.messages.values[one] for one in self.contents.values[content])
+        new = put(values, self.messages.values[message])
+        return self.contents(tuple(self.messages(one) for one in new))
 
     def _offered(self, at: int, state: int) -> tuple[int, ...]:
         offered = self._offers[at].get(state)
@@ -349,9 +360,10 @@ class Tables:
         return any(not row[self.width + to] and not row[self.width + back] for to, back in awaited)
 
     def _apply(self, new: list[int], at: int, number: int) -> None:
+        pushes = self._pushes
         new[at], sends = self._local(at, new[at], number)
         for position, message in sends:
-            new[position] = self._push(new[position], message)
+            new[position] = pushes[new[position], message]
 
 
 class Explorer:
@@ -366,13 +378,9 @@ class Explorer:
         self.system: System = model.system(self.rules)
         self.tables = Tables(self.system)
         self.requirements = Requirements(model.chain)
-        self._invariants = [
-            (number, predicate.holds, [self.system.index[name] for name in predicate.reads])
-            for number, predicate in enumerate(self.requirements.invariants())
-        ]
+        self._invariants = [self._invariant(one) for one in self.requirements.invariants()]
         self.parents: dict[Row, tuple[Row, int] | None] = {}
         self.transitions = self.depth = 0
-        self._judged: dict[tuple[int, ...], Difference | None] = {}
         for name in model.witnesses:
             if name not in WITNESSES and name not in SITUATIONS:
                 known = ", ".join(sorted({*WITNESSES, *SITUATIONS}))
@@ -451,14 +459,23 @@ class Explorer:
 
     # ------------------------------------------------------------------ properties
 
+    def _invariant(self, predicate: Predicate) -> tuple[Callable[[Row], Any], Memo]:
+        """Give what an invariant reads of a row, and its judgement of that."""
+        places = [self.system.index[name] for name in predicate.reads]
+        states, seen = self.tables.states, self.system.seen
+
+        def judged(read: Any) -> Difference | None:
+            ids = read if len(places) > 1 else (read,)
+            values = (states[at].values[one] for at, one in zip(places, ids, strict=True))
+            return predicate.holds(*map(seen, values))
+
+        return itemgetter(*places), Memo(judged)
+
     def _judge(self, row: Row) -> Difference | None:
-        judged, states, seen = self._judged, self.tables.states, self.system.seen
-        for number, holds, places in self._invariants:
-            key = (number, *[row[at] for at in places])
-            if key not in judged:
-                judged[key] = holds(*[seen(states[at].values[row[at]]) for at in places])
-            if judged[key] is not None:
-                return judged[key]
+        for read, judged in self._invariants:
+            difference: Difference | None = judged[read(row)]
+            if difference is not None:
+                return difference
         if self.tables.quiet(row):
             return self.requirements.at_rest(self.tables.view(row))
         return None

@@ -303,6 +303,12 @@ class Options(TypedDict, total=False):
     progress: Watcher | None
 
 
+LONG = ("-XX:+UseParallelGC",)
+"""Options of Java for a run of minutes."""
+SHORT = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+"""Options of Java for a run of seconds: half of the work would go into optimising its code."""
+
+
 def check(
     module: Path,
     cfg: Path,
@@ -311,6 +317,7 @@ def check(
     workers: int = 1,
     limit_s: float | None = None,
     progress: Watcher | None = None,
+    short: bool = False,
 ) -> Report:
     """Check one module under one configuration.
 
@@ -321,6 +328,7 @@ def check(
         workers: threads of TLC, at least 1.
         limit_s: wall time in seconds after which TLC is stopped; None: no limit.
         progress: called whenever TLC prints how far it has come.
+        short: a run of seconds is expected, and Java is told so; any run ends the same.
 
     Returns:
         The report; a run that was stopped is INCONCLUSIVE.
@@ -337,7 +345,8 @@ def check(
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="chc-tlc-") as folder:
         _copy(Path(folder), (specs, module.parent), (module, cfg))
-        command = _command(java, jar, folder, workers, cfg.name, module.name)
+        start = [str(java), *(SHORT if short else LONG)]
+        command = [*start, *_arguments(jar, folder, workers, cfg.name, module.name)]
         text, stopped, code = _run(command, folder, limit_s, progress)
     report = _report(text, stopped, code, module, cfg, limit_s)
     return attrs.evolve(report, seconds=time.monotonic() - began)
@@ -358,7 +367,9 @@ def check_instance(instance: Instance, **options: Unpack[Options]) -> tuple[Repo
         UsageError: an error in a module or in the configuration.
 
     """
-    report = check(instance.module, instance.cfg, instance.specs, **options)
+    # The protocol's instances are searched to the end, the others up to what they show.
+    short = instance.kind != "protocol"
+    report = check(instance.module, instance.cfg, instance.specs, short=short, **options)
     reached = ((instance.violated, report.violated == instance.violated),)
     witnesses = reached if instance.kind == "witness" else ()
     report = attrs.evolve(report, model=instance.name, witnesses=witnesses)
@@ -375,11 +386,11 @@ def _copy(to: Path, folders: Iterable[Path | None], files: Iterable[Path]) -> No
         shutil.copy(path, to / path.name)
 
 
-def _command(java: Path, jar: Path, folder: str, workers: int, cfg: str, module: str) -> list[str]:
+def _arguments(jar: Path, folder: str, workers: int, cfg: str, module: str) -> list[str]:
     """TLC unpacks its own modules into Java's temporary folder, so that is ours too."""
-    options = [f"-Djava.io.tmpdir={folder}", "-XX:+UseParallelGC", "-cp", str(jar), "tlc2.TLC"]
+    options = [f"-Djava.io.tmpdir={folder}", "-cp", str(jar), "tlc2.TLC"]
     tlc = ["-tool", "-deadlock", "-workers", str(workers), "-metadir", f"{folder}/states"]
-    return [str(java), *options, *tlc, "-config", cfg, module]
+    return [*options, *tlc, "-config", cfg, module]
 
 
 def _run(
