@@ -191,7 +191,7 @@ def test_what_is_handed_over_is_not_kept() -> None:
 def test_marks_that_come_again_hand_nothing_over_again() -> None:
     """MOVE-2: the handover may still wait behind packets; it takes every splitter anew."""
     instance = _instance()
-    items = [("u.0", _packet(1)), *((u, LastMark("A", 1)) for u in ("u.0", "u.1", "u.0"))]
+    items = [("u.0", _packet(1)), *((u, LastMark("A", 1)) for u in ("u.0", "u.1", "u.1"))]
     state, _ = instance.take(InstanceState(), items)
     _, effects = instance.on_message(state, _granted(1, 0))
     assert _sent(effects, Release) == [Release("A", 1, 0)]

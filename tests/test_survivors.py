@@ -1140,12 +1140,14 @@ def test_a_recovered_store_has_what_its_users_remember() -> None:
     """REC-5: and a checkpoint of it, if it writes any; what came meanwhile is answered."""
     begin = [Crashed(), Received("manager", Start((), 4, ask=("v.0",)))]
     late = Received("v.0", _access("a"))
-    told = Received("v.0", Recollection(4, issued=(_add(3, "b"),)))
+    asked = _access("b", 7, Get())
+    told = Received("v.0", Recollection(4, issued=(_add(3, "b"),), again=(asked,)))
     for stamps in (True, False):
         _, state, sends = _stored(*begin, late, told, stamps=stamps)
         assert state.memory.values[KEYS["b"]] == 11
         assert state.checkpoint.values.get(KEYS["b"]) == (11 if stamps else None)
-        assert [send.message.value for send in sends if isinstance(send.message, Result)] == [1]
+        results = [send.message.value for send in sends if isinstance(send.message, Result)]
+        assert results == [11, 1]
 
 
 def test_a_root_counts_the_signals_of_the_store_and_no_others() -> None:
@@ -1251,6 +1253,11 @@ def test_a_wish_that_is_begun_or_void_keeps_none_back() -> None:
         after, sends = manager.step(waits, other)
         assert Send("root", Move("pass", "B", 1, other.to)) in sends
         assert after.wishes == ()
+    wider = ScaleRequested("count", COUNT[:2])
+    _, busy, _ = _component("manager", NARROW)
+    after, sends = manager.step(attrs.evolve(busy, wishes=(wider,)), other)
+    assert Send("root", Move("pass", "B", 1, other.to)) in sends
+    assert after.wishes == (wider,)
 
 
 def test_whoever_is_ready_is_made_known_to_a_store_in_recovery() -> None:
