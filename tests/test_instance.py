@@ -228,6 +228,9 @@ def test_what_passes_through_waits_for_nothing_else() -> None:
     state, effects = instance.on_message(state, over)
     assert effects == [], "what waits here has been asked for"
     assert state.work is None
+    marks = [(u, LastMark("A", 1)) for u in ("u.0", "u.1")]
+    state, _ = instance.take(state, [*marks, ("u.0", _packet(2, target="w.0", session=3))])
+    assert state.work is not None, "nor for a handover"
 
 
 def test_a_recovered_store_is_asked_the_same_again() -> None:

@@ -413,6 +413,9 @@ def test_a_store_asks_everybody_who_is_there() -> None:
     begun = Failed("pass.1"), Received("store", Fenced("pass.1", 1))
     _, _, sends = _component("manager", *begun, Failed("store"))
     assert sends[0].message.ask == users
+    runs = Received("pass.1", Ready(1))
+    _, _, sends = _component("manager", *begun, runs, Failed("store"))
+    assert sends[0].message.ask == (*COUNT, *PASSES, "root")
     _, _, sends = _component("manager", Failed("root"), Failed("store"))
     assert "root" not in sends[0].message.ask
 
@@ -1214,6 +1217,25 @@ def test_a_move_elsewhere_keeps_no_cache_away() -> None:
     assert [send.message for send in sends] == [Drain(state.session)] * 2
 
 
+def test_caches_begin_when_every_failover_is_up() -> None:
+    """CACHE-4, REC-1: what its replay makes it send the store does not have yet."""
+    hosts = ("v.0", "v.1")
+    at = home("A", hosts, HOT.scopes[1])
+    away = next(one for one in hosts if one != at)
+    events = [MoveRequested("v", "A", away)]
+    events += [Received(one, CacheKnown(Cache(False))) for one in hosts]
+    events += [Received(at, HandedOver("A", 1)), MoveRequested("v", "A", at), Failed("v.1")]
+    chain = Chain((Vertex("v", HOT, 2, split="host"),))
+    over = Received(away, HandedOver("A", 2))
+    manager, state, sends = _component("manager", *events, over, chain=chain)
+    assert sends == []
+    for event in (Received("store", Fenced("v.1", 1)), Received("v.1", Ready(1))):
+        state, sends = manager.step(state, event)
+    assert [type(send.message) for send in sends] == [Replay]
+    state, sends = manager.step(state, Received("v.1", Recovered(2)))
+    assert [send.message for send in sends] == [Drain(3)] * 2
+
+
 def test_the_failure_of_an_instance_voids_what_others_say() -> None:
     """CACHE-4, REC-1: its failover sends anew, so all are asked anew when that is back."""
     vertex = Vertex("v", HOT, 2, split="host")
@@ -1363,3 +1385,26 @@ def test_only_what_one_instance_has_alone_depends_on_the_split() -> None:
         manager = compile_chain(Chain((Vertex("v", both, 2, split=split),))).components["manager"]
         assert isinstance(manager, Manager)
         assert dict(manager.alone.items()) == {"v": alone}
+
+
+def test_the_manager_knows_where_roots_write_to() -> None:
+    """ROOT-5, STORE-8: the first of several stores."""
+    manager = compile_chain(Chain((Vertex("v", COUNTER, store="store2"),))).components["manager"]
+    assert isinstance(manager, Manager)
+    assert manager.clocks == "store"
+
+
+def test_a_copy_is_asked_for_of_what_may_be_copied() -> None:
+    """CACHE-3, CACHE-4, DUP-3: of nothing else, nor by who only emulates."""
+    read = _access("limit", operation=Get())
+    for nf, access, keeps in (
+        (LIMIT, read, True),
+        (LIMIT, attrs.evolve(read, emulate=True), False),
+        (LIMIT, attrs.evolve(read, blocking=False), False),
+        (LIMIT, _access("limit"), False),
+        (HOT, _access("hot"), True),
+        (BORROW, _access("pool", operation=Get()), False),
+        (BORROW, _access("pool"), False),
+    ):
+        send = Client("store", nf).request(ClientState(), access)
+        assert send.message.register == keeps, access
