@@ -117,7 +117,7 @@ from chc_ref.core.values import (
 from chc_ref.core.vertex import VertexManager, VertexState
 from chc_ref.core.work import Emit, InstanceState, Mode, Wait, Work
 from chc_ref.errors import UsageError
-from chc_ref.nfs.tiny import BORROW, COUNTER, HOT, LIMIT, MARKER, PASS
+from chc_ref.nfs.tiny import BORROW, COUNTER, HOT, LATCH, LIMIT, MARKER, PASS
 
 # ---------------------------------------------------------------------- splitter
 
@@ -1408,3 +1408,38 @@ def test_a_copy_is_asked_for_of_what_may_be_copied() -> None:
     ):
         send = Client("store", nf).request(ClientState(), access)
         assert send.message.register == keeps, access
+
+
+def test_a_delete_is_answered_to_who_waits_for_it() -> None:
+    """REC-2: a copy of the packet that waits for a result waits on."""
+    instance = _instance(TWICE, last=True)
+    state, _ = instance.take(InstanceState(), [("root", _packet(1))])
+    state, _ = instance.on_message(state, Granted("A", 0, 1, (), True))
+    assert instance.on_message(state, Deleted(1, (), True, 0)) == (state, [])
+
+
+def test_an_alert_of_a_packet_that_goes_on_goes_out_at_once() -> None:
+    """CHAIN-1: behind the packet."""
+    instance = _instance(LATCH)
+    state, _ = instance.take(InstanceState(), [("root", _packet(1))])
+    state, (asked,) = instance.on_message(state, Granted("A", 0, 1, (), True))
+    assert isinstance(asked, Send)
+    _, effects = instance.on_message(state, Result(asked.message.id, True))
+    assert [type(effect) for effect in effects] == [Emit, Send]
+    assert _messages(effects, Alert) == [Alert("v", 1, "A", (), 0)]
+
+
+def test_a_store_is_told_again_whom_it_must_void() -> None:
+    """CLONE-3, REC-5: a host that is to stop, too."""
+    manager, state, _ = _component("manager", *CLONED, KeepRequested("pass.0'"))
+    session = state.starts["pass.0"]
+    state, _ = manager.step(state, Failed("store"))
+    _, sends = manager.step(state, Received("store", Ready(state.session)))
+    assert sends == [Send("store", Fence("pass.0", session))]
+
+
+def test_only_the_newest_scaling_is_answered() -> None:
+    """CHAIN-3: what a splitter says of another one is void."""
+    void = Received("pass.0", ScaleKnown(attrs.evolve(KNOWN, number=9)))
+    manager, state, _ = _component("manager", NARROW)
+    assert manager.step(state, void) == (state, [])
