@@ -1443,3 +1443,36 @@ def test_only_the_newest_scaling_is_answered() -> None:
     void = Received("pass.0", ScaleKnown(attrs.evolve(KNOWN, number=9)))
     manager, state, _ = _component("manager", NARROW)
     assert manager.step(state, void) == (state, [])
+
+
+def _given_by(queue: Queue, state: QueueState, *messages: Any) -> list[Any]:
+    """Give what a queue with one splitter above it lets in."""
+    given = []
+    for message in messages:
+        state, items = queue.on_item(state, (queue.upstream[0], message))
+        given += [item for _, item in items]
+    return given
+
+
+def test_the_end_of_a_replay_frees_what_is_of_that_replay() -> None:
+    """MOVE-6, CLONE-2: several have one number, each with a target of its own."""
+    late = _packet(1, after=1, target="w.0", session=3)
+    ends = [ReplayEnd(target, 3, (1,)) for target in ("x.0", "w.0")]
+    given = _given_by(Queue("v.0", ("u.0",)), QueueState(), late, *ends)
+    assert given == [ends[0], late, ends[1]]
+
+
+def test_only_what_a_failover_saw_whole_passes_through_it() -> None:
+    """REC-1, CLONE-2: from its first replay on; a later one of its own changes nothing."""
+    queue, state = Queue("v.0", ("u.0",)), QueueState(recovering=True, born=1)
+    ends = [ReplayEnd("v.0", 3, ()), ReplayEnd("w.0", 2, ()), ReplayEnd("v.0", 7, ())]
+    passing = [_packet(1, target="w.0", session=number) for number in (2, 5)]
+    given = _given_by(queue, state, *ends, *passing)
+    assert given == [ends[0], ends[2], passing[1]]
+
+
+def test_what_was_set_aside_is_known() -> None:
+    """DUP-1: a repeat of it that comes later is dropped."""
+    queue, state = Queue("v.0", ("u.0",)), QueueState(recovering=True, born=1)
+    packet, end = _packet(1), ReplayEnd("v.0", 2, ())
+    assert _given_by(queue, state, packet, end, packet) == [end, packet]
