@@ -695,9 +695,10 @@ def test_what_is_no_update_commits_nothing() -> None:
     read, update = _access("a", operation=Get()), _access("b")
     _, state, sends = _stored(Received("v.0", read))
     assert [send.to for send in sends] == ["v.0"]
+    assert sends[0].message.stamp == Stamp(0, None, ())
     assert state.memory.records[read.id].token == 0
     _, state, sends = _stored(Received("v.0", attrs.evolve(update, emulate=True)))
-    assert [send.message.known for send in sends] == [False]
+    assert [(send.message.known, send.message.stamp) for send in sends] == [(False, None)]
     assert not dict(state.memory.applied.items())
     _, state, _ = _stored(Received("v.0", update), stamps=False)
     assert not dict(state.memory.applied.items()), "nobody keeps a log"
@@ -1476,3 +1477,32 @@ def test_what_was_set_aside_is_known() -> None:
     queue, state = Queue("v.0", ("u.0",)), QueueState(recovering=True, born=1)
     packet, end = _packet(1), ReplayEnd("v.0", 2, ())
     assert _given_by(queue, state, packet, end, packet) == [end, packet]
+
+
+def test_a_root_that_has_its_log_knows_what_is_over() -> None:
+    """DUP-2, ROOT-2: nothing, while its first packet is logged."""
+    root = Root(log_in_store=True)
+    answer = Remembered(1, 1, (LogEntry(_packet(1)),), (), ())
+    state, _ = root.recovered(RootState(), [answer])
+    assert root.past(state) is None
+
+
+def test_a_flow_inside_the_split_stays_where_it_is() -> None:
+    """CHAIN-3: also where it would not begin."""
+    below = _wishes()[1]
+    over = Received(spread("A", COUNT[:2]), HandedOver("A", 1))
+    _, state, sends = _component("manager", below, over, ScaleRequested("count", COUNT[:2]))
+    assert {type(send.message) for send in sends} == {Scale}
+    assert state.wishes == ()
+
+
+def test_whoever_waits_for_a_flow_is_answered_in_the_order_of_asking() -> None:
+    """MOVE-4, CLONE-1: both hosts of an instance may ask for it."""
+    hosts = ("v.1", "v.1'")
+    asked = [Received(host, Acquire("A", 1, 5)) for host in hosts]
+    events = [Received("v.0", Acquire("A", 0, 1)), *asked]
+    store, state, sends = _stored(*events)
+    assert sends == []
+    state, sends = store.step(state, Received("v.0", Release("A", 1)))
+    assert [(send.to, send.message.owned) for send in sends] == [(host, True) for host in hosts]
+    assert not dict(state.memory.waiting.items())
