@@ -102,7 +102,7 @@ from chc_ref.core.root import Root, RootState
 from chc_ref.core.rules import AMENDED
 from chc_ref.core.splitter import Downstream, Splitter, SplitterState
 from chc_ref.core.store import Store
-from chc_ref.core.transport import Datagram, Transport
+from chc_ref.core.transport import Datagram, Peer, Transport
 from chc_ref.core.values import (
     ROOT_BITS,
     Map,
@@ -1152,6 +1152,7 @@ def test_a_recovered_store_has_what_its_users_remember() -> None:
         assert state.checkpoint.values.get(KEYS["b"]) == (11 if stamps else None)
         results = [send.message.value for send in sends if isinstance(send.message, Result)]
         assert results == [11, 1]
+        assert not dict(state.recalled.items())
 
 
 def test_a_root_counts_the_signals_of_the_store_and_no_others() -> None:
@@ -1506,3 +1507,28 @@ def test_whoever_waits_for_a_flow_is_answered_in_the_order_of_asking() -> None:
     state, sends = store.step(state, Received("v.0", Release("A", 1)))
     assert [(send.to, send.message.owned) for send in sends] == [(host, True) for host in hosts]
     assert not dict(state.memory.waiting.items())
+
+
+def test_a_store_stamps_what_the_rule_says_reveals_something() -> None:
+    """REC-5: a variant may hold that only a read does, or nothing."""
+    read = Received("v.0", _access("a", operation=Get()))
+    for reveals, stamp in ((True, Stamp(0, None, ())), (False, None)):
+        rules = attrs.evolve(AMENDED, reveals=lambda reads_only, told=reveals: told)
+        store = attrs.evolve(_stored()[0], rules=rules)
+        _, sends = store.step(store.initial, read)
+        assert [send.message.stamp for send in sends] == [stamp]
+
+
+def test_an_acknowledgement_that_is_old_takes_nothing_away() -> None:
+    """The network may bring it long after newer ones."""
+    peer = Peer(1, ("x", "y"), first=3, flying=2)
+    for ack in (0, 1, 2):
+        assert peer.acknowledged(ack) == peer
+    assert peer.acknowledged(3).unacknowledged == ("y",)
+
+
+def test_a_datagram_for_somebody_else_is_not_taken() -> None:
+    """A driver may hear what is not meant for it."""
+    one = Transport("a", 1)
+    astray = Datagram("b", "c", 1, 1, 1, 0, ("x",))
+    assert one.on_datagram(one.initial, astray) == (one.initial, [], [])
