@@ -1224,7 +1224,7 @@ def test_caches_begin_when_every_failover_is_up() -> None:
     hosts = ("v.0", "v.1")
     at = home("A", hosts, HOT.scopes[1])
     away = next(one for one in hosts if one != at)
-    events = [MoveRequested("v", "A", away)]
+    events: list[Any] = [MoveRequested("v", "A", away)]
     events += [Received(one, CacheKnown(Cache(False))) for one in hosts]
     events += [Received(at, HandedOver("A", 1)), MoveRequested("v", "A", at), Failed("v.1")]
     chain = Chain((Vertex("v", HOT, 2, split="host"),))
@@ -1512,11 +1512,13 @@ def test_whoever_waits_for_a_flow_is_answered_in_the_order_of_asking() -> None:
 def test_a_store_stamps_what_the_rule_says_reveals_something() -> None:
     """REC-5: a variant may hold that only a read does, or nothing."""
     read = Received("v.0", _access("a", operation=Get()))
-    for reveals, stamp in ((True, Stamp(0, None, ())), (False, None)):
-        rules = attrs.evolve(AMENDED, reveals=lambda reads_only, told=reveals: told)
+    for rules, stamp in ((AMENDED, Stamp(0, None, ())), (UNSTAMPED, None)):
         store = attrs.evolve(_stored()[0], rules=rules)
         _, sends = store.step(store.initial, read)
         assert [send.message.stamp for send in sends] == [stamp]
+
+
+UNSTAMPED = attrs.evolve(AMENDED, reveals=lambda reads_only: False)
 
 
 def test_an_acknowledgement_that_is_old_takes_nothing_away() -> None:
