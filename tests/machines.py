@@ -156,6 +156,6 @@ def drive(
 def catches(machine: type[Machine], match: str | None = None, **fault: Any) -> None:
     """Run a machine with a seeded fault: it must find it."""
     broken = type(machine.__name__, (machine,), {"fired": Counter(), **fault})
-    fast = settings(SETTINGS, max_examples=300, stateful_step_count=8, phases=[Phase.generate])
+    fast = settings(SETTINGS, max_examples=2000, stateful_step_count=8, phases=[Phase.generate])
     with pytest.raises(AssertionError, match=match):
         run_state_machine_as_test(broken, settings=fast)

@@ -56,13 +56,14 @@ def test_the_command_is_installed() -> None:
     assert done.stdout.startswith("chc_ref ")
 
 
-def test_replay_gives_one_json_object(chc: Chc) -> None:
+def test_replay_gives_one_json_object(chc: Chc, tmp_path: Path) -> None:
     """Machines get one object with the verdict, the packets and every vertex' results."""
-    done = chc("replay", CAPTURE, "--json", "--move", "nat.0@300", "--crash", "portscan.1@400")
+    capture = str(beginning_of("trojan_small", 500, tmp_path))
+    done = chc("replay", capture, "--json", "--move", "nat.0@300", "--crash", "portscan.1@400")
     assert done.returncode == 0, done.stderr
     data = json.loads(done.stdout)
     assert data["coe"] == "equal"
-    assert data["packets"]["read"] == 1362
+    assert data["packets"]["read"] == 500
     assert data["packets"]["malformed"] == 0
     assert set(data["vertices"]) == {"nat", "portscan", "trojan", "load_balancer"}
     assert data["vertices"]["trojan"]["alerts"][0]["host"] == "10.1.0.21"
@@ -182,7 +183,7 @@ def test_check_in_a_folder_of_ones_own(chc: Chc, tmp_path: Path) -> None:
     """Models and expectations of another project; an unmet expectation is exit code 1."""
     models = tmp_path / "models"
     models.mkdir()
-    shutil.copy(ROOT / "models" / "two_operations.toml", models / "mine.toml")
+    shutil.copy(ROOT / "models" / "latch.toml", models / "mine.toml")
     done = chc("check", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "mine" in done.stdout

@@ -485,8 +485,8 @@ class Patient(VertexManager):
     [
         (Everywhere, "moves at two vertices"),
         (Unfenced, "REC-1"),
-        (Waiting, "LIVE"),
-        (Forgetting, "SPLIT-3"),
+        (Waiting, "LIVE|CHAIN-3"),
+        (Forgetting, "SPLIT-3|LIVE"),
         (Hasty, "CLONE-3"),
         (Early, "CLONE-2"),
         (Undrained, "CACHE-4"),
