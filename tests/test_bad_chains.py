@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import attrs
 import pytest
-from caching import nothing
+from by_hand import nothing
 
 from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.node import Sink

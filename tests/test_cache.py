@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
-from caching import ALL, HOT_KEY, KEY, TOTAL, apply, instance_of, packet_of, update_id
+from by_hand import ALL, HOT_KEY, KEY, TOTAL, apply, instance_of, packet_of, update_id
 
 from chc_ref.core.client import Client, ClientState
 from chc_ref.core.instance import Instance

@@ -10,7 +10,7 @@ from typing import Any
 
 import attrs
 import pytest
-from caching import ALONE, arrive, hot, manage, manager_of, nothing, run_of, settle
+from by_hand import ALONE, arrive, hot, manage, manager_of, nothing, run_of, settle
 
 from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.manager import Manager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from caching import apply, arrive, hot, instance_of, manage, packet_of, run_of, settle, update_id
+from by_hand import apply, arrive, hot, instance_of, manage, packet_of, run_of, settle, update_id
 
 from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.manager import Manager

@@ -1,4 +1,4 @@
-"""What the tests of caches, and of chains with several stores and roots, have in common."""
+"""What tests have in common that step a machine, or a small chain, by hand."""
 
 from __future__ import annotations
 
