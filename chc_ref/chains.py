@@ -118,15 +118,12 @@ def _load_toml(path: Path) -> Chain:
         return read({key: data[key] for key in KEYS if key in data}, path.parent)
 
 
-def read(
-    data: Mapping[str, Any], folder: Path | None = None, shipped: Mapping[str, Any] = SHIPPED
-) -> Chain:
+def read(data: Mapping[str, Any], folder: Path | None = None) -> Chain:
     """Read a chain, as the keys of a TOML file give it.
 
     Args:
         data: the keys of ``KEYS``.
         folder: where files with NFs are looked for; None for the present folder.
-        shipped: NFs that can be named without a module.
 
     Raises:
         UsageError: it is malformed; the text names the place.
@@ -134,8 +131,7 @@ def read(
     """
     check_keys(data, KEYS)
     vertices = tuple(
-        _vertex(number, entry, folder, shipped)
-        for number, entry in enumerate(data["vertices"], start=1)
+        _vertex(number, entry, folder) for number, entry in enumerate(data["vertices"], start=1)
     )
     edges = tuple(_edge(entry) for entry in data.get("edges", ()))
     options = {k: v for k, v in data.items() if k not in ("vertices", "edges", "entry")}
@@ -147,14 +143,14 @@ def read(
     return chain
 
 
-def _vertex(number: int, entry: Any, folder: Path | None, shipped: Mapping[str, Any]) -> Vertex:
+def _vertex(number: int, entry: Any, folder: Path | None) -> Vertex:
     if not isinstance(entry, dict):
         raise UsageError(f"vertices: entry {number} must be a table, and is {entry!r}")
     with at(f"vertex {entry.get('name', number)!r}"):
         check_keys(entry, VERTEX_KEYS)
         if entry.get("split") == "":
             raise UsageError("split is an empty scope; name one, or leave the key out")
-        nf = _function(entry["nf"], entry.get("config", {}), folder, shipped)
+        nf = _function(entry["nf"], entry.get("config", {}), folder)
         own = ("nf", "config", "off_path", "logic")
         fields = {key: value for key, value in entry.items() if key not in own}
         if "logic" in entry:
@@ -162,16 +158,14 @@ def _vertex(number: int, entry: Any, folder: Path | None, shipped: Mapping[str, 
         return _guarded(Vertex(nf=off_path(nf) if entry.get("off_path") else nf, **fields))
 
 
-def _function(
-    name: str, config: dict[str, Any], folder: Path | None, shipped: Mapping[str, Any]
-) -> NetworkFunction:
+def _function(name: str, config: dict[str, Any], folder: Path | None) -> NetworkFunction:
     """Give the NF of a name, from its configuration where it takes one."""
-    if name in shipped:
-        found = shipped[name]
+    if name in SHIPPED:
+        found = SHIPPED[name]
     elif ":" in name:
         found = load_object(name, folder)
     else:
-        known = ", ".join(sorted(shipped))
+        known = ", ".join(sorted(SHIPPED))
         raise UsageError(f"unknown nf {name!r}; known: {known}, and MODULE:OBJECT")
     if config and not callable(found):
         raise UsageError(f"nf {name!r} takes no config")

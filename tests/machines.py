@@ -75,6 +75,8 @@ class Machine(RuleBasedStateMachine):
 
     wanted: ClassVar[frozenset[str]] = frozenset()
     """What must have happened in some run: what never happened was not tested."""
+    rare: ClassVar[frozenset[str]] = frozenset()
+    """What must have happened in some run with ``--model-check``."""
     fired: ClassVar[Counter[str]]
     failed = True
     """Before the first event, and when one has gone wrong: then there is nothing to finish."""
@@ -136,17 +138,18 @@ def drive(
 
     With ``--model-check`` four times as often. ``pytest -s`` prints how often what happened.
     """
-    factor = 4 if request.config.getoption("--model-check") else 1
+    thorough = request.config.getoption("--model-check")
+    factor, wanted = (4, machine.wanted | machine.rare) if thorough else (1, machine.wanted)
     fired: Counter[str] = Counter()
     counted = type(machine.__name__, (machine,), {"fired": fired})
     for longer in (1, 3, 10):  # a longer run only if those before it missed something
         most = settings(SETTINGS, max_examples=factor * examples * longer)
         run_state_machine_as_test(counted, settings=settings(most, stateful_step_count=steps))
-        if machine.wanted <= {name for name, count in fired.items() if count}:
+        if wanted <= {name for name, count in fired.items() if count}:
             break
     for name, count in sorted(fired.items()):
         print(f"{count:8} {name}")
-    missing = machine.wanted - {name for name, count in fired.items() if count}
+    missing = wanted - {name for name, count in fired.items() if count}
     assert not missing, f"never happened: {sorted(missing)}"
 
 

@@ -656,6 +656,22 @@ def test_caches_begin_again_when_every_flow_is_back() -> None:
     assert sends == [Send(one, Cache(False)) for one in INSTANCES]
 
 
+def test_an_answer_that_went_through_a_failed_store_is_asked_for_again() -> None:
+    """CACHE-4, LIVE: it was lost with the store, and nobody else would repeat it."""
+    manager = _manager()
+    moved = (THERE, *GIVEN_UP, Received(AT, HandedOver(A, 1)))
+    state, sends = _manage(manager, *moved, BACK, Received(AWAY, HandedOver(A, 2)))
+    assert sends[-2:] == [Send(one, Drain(1)) for one in INSTANCES]
+    state, _ = _manage(manager, Failed("store"), state=state)
+    state, sends = _manage(manager, Received("store", Ready(2)), state=state)
+    assert sends == [Send(one, Drain(3)) for one in INSTANCES]
+    state, sends = _manage(manager, *DRAINED, state=state)
+    assert sends == []  # those were to the first question
+    again = (Received("store", Drained(one, 3)) for one in INSTANCES)
+    _, sends = _manage(manager, *again, state=state)
+    assert sends == [Send(one, Cache(True)) for one in INSTANCES]
+
+
 def test_caches_wait_for_every_flow_of_the_vertex() -> None:
     """CACHE-4: a flow of the same host that is still away shares its objects."""
     manager = _manager()

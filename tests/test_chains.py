@@ -146,7 +146,7 @@ def test_a_model_is_read_by_the_same_reader(tmp_path: Path) -> None:
     assert model.load(path).chain == Chain((Vertex("v", COUNTER),), capacity=5, entry=FLOW)
     assert chains.load(str(path)).vertices == (Vertex("v", COUNTER),)
     path.write_text(path.read_text().replace("./own.py:MINE", "nat"))
-    with pytest.raises(UsageError, match=r"mine\.toml: vertex 'v': unknown nf 'nat'"):
+    with pytest.raises(UsageError, match=r"mine\.toml: packets: nf 'nat' reads real headers"):
         model.load(path)
 
 
@@ -174,6 +174,12 @@ MALFORMED = {
     "unreachable": (
         'edges = [["scan", "nat"]]\n' + TWO + "off_path = true\n",
         "vertex 'nat' cannot be reached from 'scan'",
+    ),
+    "two ways": (
+        'edges = [["nat", "scan"], ["scan", "third"], ["nat", "third"]]\n'
+        + TWO
+        + '[[vertices]]\nname = "third"\nnf = "counter"\n',
+        "2 ways lead to vertex 'third', and it keeps 'count' for each flow",
     ),
     "no vertices": ("vertices = []\n", "no vertices"),
     "vertices missing": ("", "key 'vertices' is missing"),

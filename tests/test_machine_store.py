@@ -336,8 +336,8 @@ class Open(Store):
 class Present(Store):
     """A seeded fault: a replayed packet sees what later ones did."""
 
-    def _as_of(self, memory: Memory, at: FlowAt, clock: int) -> Any:
-        return super()._as_of(memory, at, clock_of(1, 100))
+    def _as_of(self, memory: Memory, at: FlowAt, packet: Any) -> Any:
+        return super()._as_of(memory, at, (clock_of(1, 100), ()))
 
 
 @pytest.mark.parametrize(

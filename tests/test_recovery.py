@@ -273,7 +273,7 @@ class Users(Machine):
         user.to_store.append(Release(flow, epoch, user.state.start))
 
     def _ask(self, user: User, flow: str, epoch: int) -> None:
-        send = self.client.ask(user.state, flow, epoch, self._next(), False)
+        send = self.client.ask(user.state, Packet(self._next(), flow, (), epoch=epoch), peek=False)
         user.asks = send.message
         user.to_store.append(send.message)
 

@@ -11,6 +11,7 @@ from chc_ref.core.messages import (
     Arrive,
     CloneRequested,
     Failed,
+    Fenced,
     Load,
     Move,
     MoveRequested,
@@ -109,6 +110,28 @@ def test_a_host_that_fails_is_not_waited_for() -> None:
     state, _ = manager.step(state, Failed("count.1"))
     assert [load.host for load in asked[0].loads] == ["count.0", "count.2"]
     assert [load.packets for load in asked[0].loads] == [2, 2]
+
+
+def test_a_host_that_fails_behind_its_answer_counts_from_nothing() -> None:
+    """CHAIN-3, REC-0: what it had counted is not taken off what its failover counts."""
+    asked: list[Statistics] = []
+
+    def logic(statistics: Statistics) -> tuple[Wish, ...]:
+        asked.append(statistics)
+        return ()
+
+    manager = _manager(logic)
+    state, _ = manager.step(manager.initial, PollTimer("count"))
+    state, _ = manager.step(state, Received("count.1", Load("count.1", 1, 5, 0)))
+    state, _ = manager.step(state, Failed("count.1"))
+    for host in ("count.0", "count.2"):
+        state, _ = manager.step(state, Received(host, Load(host, 1, 1, 0)))
+    state, _ = manager.step(state, Received("store", Fenced("count.1", 1)))
+    state, _ = manager.step(state, PollTimer("count"))
+    for host in ("count.0", "count.1", "count.2"):
+        state, _ = manager.step(state, Received(host, Load(host, 2, 2, 0)))
+    loads = [{load.host: load.packets for load in one.loads} for one in asked]
+    assert loads == [{"count.0": 1, "count.2": 1}, {"count.0": 1, "count.1": 2, "count.2": 1}]
 
 
 def _manager(logic: Logic | None = None) -> Manager:

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from chc_ref.check import schedule
@@ -17,8 +18,7 @@ from chc_ref.core.messages import Arrive, CloneRequested, KeepRequested, MoveReq
 from chc_ref.core.operations import FLOW
 from chc_ref.core.rules import AMENDED
 from chc_ref.errors import UsageError
-from chc_ref.nfs.nat import NAT
-from chc_ref.nfs.tiny import COUNTER, DRAW, PASS
+from chc_ref.nfs.tiny import COUNTER, DRAW, MARKER, PASS
 from chc_ref.system.composition import Action
 from chc_ref.system.world import World
 from chc_ref.verdict import Verdict
@@ -198,10 +198,13 @@ def test_a_chain_in_python_has_the_table_of_its_model() -> None:
     assert (model.chain, model.world) == (chain, world)
 
 
+MINE = attrs.evolve(MARKER, name="mine")
+
+
 @pytest.mark.parametrize(
     ("chain", "world", "complaint"),
     [
-        (Chain((Vertex("nat", NAT),)), World(), "its NF is none that model files can name"),
+        (Chain((Vertex("mine", MINE),)), World(), "its NF is none that model files can name"),
         (Chain((Vertex("a", PASS),), entry=FLOW), World(), "cannot say all of this chain"),
         (Chain((Vertex("a", PASS),)), World((Arrive("A", "odd"),)), "cannot say all of this"),
     ],

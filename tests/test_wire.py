@@ -276,7 +276,7 @@ HALF = [2, 1, 2]
         (["Delete", 1, [0], 1, [0], 0, True], "Delete.share is a int"),
         (["Delete", 1, [1], HALF, [0], 0, True], "Delete.branch is a frozenset"),
         (["Delete", 1, [0, "x"], HALF, [0], 0, True], "Delete.branch is a tuple"),
-        (["Granted", "f", 0, 1, [0, [0, "a"]], True, False, True], "Granted.values is a tuple"),
+        (["Granted", "f", 0, 1, [0, [0, "a"]], True, False, True, [0], False], "Granted.values is"),
         (["LogEntry", PLAIN_PACKET, HALF, 7, [4], [1]], "LogEntry.vectors is a int"),
         (["LogEntry", PLAIN_PACKET, HALF, [4], [0], [1]], "LogEntry.signals is a tuple"),
         (["LogEntry", PLAIN_PACKET, HALF, [4], [4], [1, 1]], "LogEntry.ended is a frozenset"),

@@ -12,10 +12,10 @@ from typing import Any
 import attrs
 
 from chc_ref import chains
+from chc_ref.check import arrivals as arrivals_
 from chc_ref.core import messages
 from chc_ref.core.chain import Chain, compile_chain
 from chc_ref.core.messages import (
-    Arrive,
     CloneRequested,
     KeepRequested,
     MoveRequested,
@@ -27,6 +27,7 @@ from chc_ref.core.values import beside, vertex_of
 from chc_ref.core.vertex import Wish
 from chc_ref.errors import UsageError
 from chc_ref.files import Keys, at, check_keys, read_toml
+from chc_ref.nfs.headers import Headers
 from chc_ref.nfs.tiny import TINY
 from chc_ref.system.composition import System
 from chc_ref.system.endpoint import MakeTransport, over_network
@@ -50,6 +51,7 @@ KEYS: Keys = {
     "checkpoints": (list, False),
     "draws": (list, False),
     "polls": (list, False),
+    "forgets": (list, False),
     "channels": (str, False),
     "doublings": (int, False),
     "losses": (int, False),
@@ -157,14 +159,18 @@ def of_table(path: Path, table: dict[str, Any]) -> Model:
 def _model(path: Path, data: dict[str, Any]) -> Model:
     _check_keys(data)
     of_chain = {key: data[key] for key in chains.KEYS if key in data}
-    chain = chains.read(of_chain, path.parent, TINY)  # the others read real packets' headers
+    arrivals = tuple(arrivals_.read(n, entry) for n, entry in enumerate(data["packets"], start=1))
+    real = any(isinstance(arrival.headers, Headers) for arrival in arrivals)
+    if real and not all(isinstance(arrival.headers, Headers) for arrival in arrivals):
+        raise UsageError("packets: those with real headers and those without do not mix")
+    chain = chains.read(of_chain, path.parent)
+    for entry in data["vertices"] if arrivals and not real else ():
+        if entry["nf"] in chains.SHIPPED.keys() - TINY.keys():
+            raise UsageError(f"packets: nf {entry['nf']!r} reads real headers; see docs/models.md")
     physical = compile_chain(chain)
     instances = {a for of in physical.instances.values() for a in of}
     components = physical.components.keys() - {"manager", "sink"}
-    arrivals = tuple(
-        Arrive(flow, (flow, number)) for number, flow in enumerate(data["packets"], start=1)
-    )
-    wishes = tuple(_wish(entry, instances, components) for entry in data.get("moves", ()))
+    wishes = tuple(_wish(entry, instances, components, real) for entry in data.get("moves", ()))
     for address in data.get("fragile", ()):
         _known(address, components, "fragile")
         _recoverable(address, chain)
@@ -174,6 +180,12 @@ def _model(path: Path, data: dict[str, Any]) -> Model:
         )
     for store in data.get("checkpoints", ()):
         _known(store, set(chain.stores), "checkpoints")
+    for root in data.get("forgets", ()):
+        _known(root, set(chain.root_addresses), "forgets")
+    drawn = [o.name for vertex in chain.vertices for o in vertex.nf.objects if o.drawn]
+    if data.get("forgets") and drawn:
+        fault = f"forgets: {drawn[0]!r} is drawn, and only the store's records tell what was drawn"
+        raise UsageError(fault)
     world = World(
         arrivals,
         wishes,
@@ -183,6 +195,7 @@ def _model(path: Path, data: dict[str, Any]) -> Model:
         tuple((chain.stores[0], value) for value in data.get("draws", ())),
         tuple(chain.root_for(arrival.flow) for arrival in arrivals),
         tuple(data.get("polls", ())),
+        tuple(data.get("forgets", ())),
     )
     try:
         expect = Verdict(data["expect"])
@@ -244,7 +257,7 @@ def _recoverable(address: str, chain: Chain) -> None:
         raise UsageError("a root can fail only with persist_every or log = 'store' (ROOT-5)")
 
 
-def _wish(entry: Any, instances: set[str], components: set[str]) -> Wish:
+def _wish(entry: Any, instances: set[str], components: set[str], real: bool) -> Wish:
     """Read one entry of ``moves``: a move, a clone, or which host of a clone to keep."""
     if isinstance(entry, dict) and entry.keys() == {"clone"}:
         _known(entry["clone"], instances, "clone")
@@ -258,7 +271,8 @@ def _wish(entry: Any, instances: set[str], components: set[str]) -> Wish:
     if not isinstance(entry, dict) or entry.keys() != {"flow", "to"}:
         raise UsageError(f"move {entry!r} needs flow and to; or clone; or keep; or scale")
     _known(entry["to"], instances, "moves")
-    return MoveRequested(vertex_of(entry["to"]), entry["flow"], entry["to"])
+    flow = arrivals_.flow(entry["flow"], real)
+    return MoveRequested(vertex_of(entry["to"]), flow, entry["to"])
 
 
 def _scaling(to: list[Any], instances: set[str]) -> ScaleRequested:

@@ -16,7 +16,8 @@ from typing import Any
 
 import attrs
 
-from chc_ref.check import model as models
+from chc_ref.chains import SHIPPED
+from chc_ref.check import arrivals, model as models
 from chc_ref.check.model import Model
 from chc_ref.check.words import describe, say, step_name
 from chc_ref.core.chain import Chain, Vertex
@@ -26,7 +27,6 @@ from chc_ref.core.vertex import Wish
 from chc_ref.errors import UsageError
 from chc_ref.files import read_toml
 from chc_ref.nfs.logic import LOGIC
-from chc_ref.nfs.tiny import TINY
 from chc_ref.require.coe import Difference
 from chc_ref.require.predicates import Requirements
 from chc_ref.system.composition import Action, Again, Happen, State, System
@@ -257,7 +257,7 @@ def write(model: Model, actions: Iterable[Action], violated: str, rules: Rules) 
 
 
 def table_of(chain: Chain, world: World) -> dict[str, Any]:
-    """Give the table that a model file would have for a chain of tiny NFs in a world.
+    """Give the table that a model file would have for a chain of shipped NFs in a world.
 
     Raises:
         UsageError: the chain has an NF, or a setting, that model files cannot name.
@@ -266,12 +266,13 @@ def table_of(chain: Chain, world: World) -> dict[str, Any]:
     table: dict[str, Any] = {"vertices": [_vertex(vertex) for vertex in chain.vertices]}
     table["edges"] = [list(edge) for edge in chain.edges]
     table |= {key: getattr(chain, key) for key in CHAIN_KEYS}
-    table["packets"] = [arrival.flow for arrival in world.arrivals]
+    table["packets"] = [arrivals.write(arrival) for arrival in world.arrivals]
     table["moves"] = [_wish(wish) for wish in world.wishes]
     table["fragile"], table["most_crashes"] = list(world.fragile), world.most_crashes
     table["checkpoints"] = list(world.checkpoints)
     table["draws"] = [value for _, value in world.draws]
     table["polls"] = list(world.polls)
+    table["forgets"] = list(world.forgets)
     read = models.of_table(Path(), table)
     if (read.chain, read.world) != (chain, world):
         raise UsageError("a model file cannot say all of this chain and its world")
@@ -279,9 +280,13 @@ def table_of(chain: Chain, world: World) -> dict[str, Any]:
 
 
 def _vertex(vertex: Vertex) -> dict[str, Any]:
-    if TINY.get(vertex.nf.name) != vertex.nf:
+    shipped, off_path = SHIPPED.get(vertex.nf.name), vertex.nf.off_path
+    nf = shipped() if callable(shipped) else shipped
+    if nf is None or attrs.evolve(nf, off_path=off_path) != vertex.nf:
         raise UsageError(f"vertex {vertex.name!r}: its NF is none that model files can name")
     table = {**attrs.asdict(vertex, recurse=False), "nf": vertex.nf.name}
+    if off_path != nf.off_path:
+        table["off_path"] = True
     logic = table.pop("logic")
     for name in (name for name, one in LOGIC.items() if one is logic):
         table["logic"] = name
@@ -296,7 +301,7 @@ def _wish(wish: Wish) -> dict[str, Any]:
             return {"keep": host}
         case ScaleRequested(_, instances):
             return {"scale": list(instances)}
-    return {"flow": wish.flow, "to": wish.to}
+    return {"flow": str(wish.flow), "to": wish.to}
 
 
 def _toml(value: Any) -> str:

@@ -11,7 +11,7 @@ from chc_ref.core.messages import FlushTimer
 from chc_ref.core.transport import RetransmitTimer
 from chc_ref.system.composition import Action, Again, Happen, Lose, State, System
 from chc_ref.system.network import Deliver, Double, Drop, Stray, message_at, remove
-from chc_ref.system.world import Arrival, Chance, Checkpoint, Crash, Operate, Period
+from chc_ref.system.world import Arrival, Chance, Checkpoint, Crash, Forgetting, Operate, Period
 
 
 def describe(system: System, actions: Iterable[Action]) -> tuple[str, ...]:
@@ -34,6 +34,7 @@ OF_THE_WORLD: dict[type, str] = {
     Checkpoint: "checkpoint",
     Chance: "draw",
     Period: "poll",
+    Forgetting: "forget",
 }
 """What the world does in an order that is fixed: which one it is goes without saying."""
 

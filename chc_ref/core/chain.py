@@ -135,10 +135,22 @@ def check(chain: Chain) -> nx.DiGraph:
         ways = " -> ".join([*(a for a, _ in cycle), cycle[0][0]])
         raise UsageError(f"the chain has a cycle: {ways}")
     for vertex in chain.vertices:
+        _check_ways(vertex, graph)
         for below in graph.succ[vertex.name] if vertex.nf.off_path else ():
             fault = f"nothing goes on from {vertex.name!r}, which works off the path"
             raise UsageError(f"vertex {below!r} cannot be reached from {vertex.name!r}: {fault}")
     return graph
+
+
+def _check_ways(vertex: Vertex, graph: nx.DiGraph) -> None:
+    """Two copies of a flow's packets that come down two ways have no common order (findings)."""
+    ways: dict[str, int] = {}
+    for name in nx.topological_sort(graph):
+        ways[name] = sum(ways[above] for above in graph.pred[name]) or 1
+    per_flow = [declared.name for declared in vertex.nf.objects if declared.per_flow]
+    if per_flow and ways[vertex.name] > 1:
+        fault = f"and it keeps {per_flow[0]!r} for each flow: their copies have no common order"
+        raise UsageError(f"{ways[vertex.name]} ways lead to vertex {vertex.name!r}, {fault}")
 
 
 def _check_vertex(vertex: Vertex, names: list[str], reserved: set[str]) -> None:

@@ -20,13 +20,14 @@ from chc_ref.core.messages import (
     Callback,
     Checkpointed,
     Issued,
+    Packet,
     Result,
     Send,
     Stamp,
 )
 from chc_ref.core.operations import Draw, NetworkFunction, Strategy
 from chc_ref.core.rules import AMENDED, Rules
-from chc_ref.core.values import Address, Flow, Map, ObjectKey, UpdateId, evolve
+from chc_ref.core.values import Address, Map, ObjectKey, UpdateId, evolve
 
 E = TypeVar("E")
 
@@ -64,9 +65,10 @@ class Client:
 
     # ------------------------------------------------------------------ requests
 
-    def ask(self, state: ClientState, flow: Flow, epoch: int, clock: int, peek: bool) -> Send:
-        """Ask for a flow's objects (MOVE-3, DUP-3)."""
-        return Send(self.store, Acquire(flow, epoch, clock, peek, state.start))
+    def ask(self, state: ClientState, packet: Packet, peek: bool) -> Send:
+        """Ask for the objects of a packet's flow (MOVE-3, DUP-3)."""
+        flow, epoch, clock = packet.flow, packet.epoch, packet.clock
+        return Send(self.store, Acquire(flow, epoch, clock, peek, state.start, packet.branch))
 
     def flush(self, state: ClientState) -> tuple[ClientState, list[Send]]:
         """Flush the cached operations (CACHE-2): operations are sent, not values."""

@@ -233,6 +233,14 @@ class Recollection:
 
 
 @attrs.frozen(cache_hash=True)
+class Forget:
+    """Packets of this root from ``first`` to ``last`` are over (DEL-3): forget them (DUP-2)."""
+
+    first: int
+    last: int
+
+
+@attrs.frozen(cache_hash=True)
 class Checkpointed:
     """The receiver's accesses up to this one are in a checkpoint: its log may forget them."""
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import attrs
 
+from chc_ref.core.cloning import Cloning
 from chc_ref.core.directory import ManagerState, Sends
 from chc_ref.core.messages import (
     Ask,
@@ -21,7 +22,6 @@ from chc_ref.core.messages import (
     Cache,
     CacheKnown,
     CloneRequested,
-    Drain,
     Drained,
     Failed,
     Fence,
@@ -39,7 +39,6 @@ from chc_ref.core.messages import (
     Ready,
     Received,
     Recovered,
-    Replay,
     ScaleKnown,
     ScaleRequested,
     Send,
@@ -48,7 +47,6 @@ from chc_ref.core.messages import (
     Stop,
     Unrouted,
 )
-from chc_ref.core.scaling import Scaling
 from chc_ref.core.values import (
     Address,
     Flow,
@@ -62,7 +60,7 @@ from chc_ref.core.vertex import VertexState, Wish
 
 
 @attrs.frozen
-class Manager(Scaling):
+class Manager(Cloning):
     """Manager machine."""
 
     initial: ManagerState = ManagerState()
@@ -192,11 +190,13 @@ class Manager(Scaling):
                 effects += sends
                 continue
             split = self._split(state, wish.vertex) if wish.vertex in state.scales else (wish.to,)
-            if wish.to == self._place(state, wish.vertex, wish.flow) or wish.to not in split:
+            behind = any(getattr(k, "flow", None) == wish.flow for k in kept)
+            there = not behind and wish.to == self._place(state, wish.vertex, wish.flow)
+            if there or wish.to not in split:
                 continue  # it is there, or there it may not go any more
             state, may_begin, sends = self._may_move(state, wish)
             effects += sends
-            if not may_begin or any(getattr(k, "flow", None) == wish.flow for k in kept):
+            if behind or not may_begin:
                 kept.append(wish)
                 continue
             state, sends = self._move(state, wish)
@@ -286,94 +286,7 @@ class Manager(Scaling):
             return state, False, []
         return self._share(state, vertex)
 
-    # ------------------------------------------------------------------ caches (CACHE-4)
-
-    def _share(self, state: ManagerState, vertex: str) -> tuple[ManagerState, bool, Sends]:
-        """See to it that nobody serves a vertex' shared objects from a cache; tell if so."""
-        if vertex not in self.alone:
-            return state, True, []
-        if self._cache(state, vertex).alone:
-            state, sends = self._set_cache(state, vertex, Cache(False))
-            return state, ("cache", vertex) not in state.awaited, sends
-        return state, ("cache", vertex) not in state.awaited, []
-
-    def _unshare(self, state: ManagerState, vertex: str) -> tuple[ManagerState, Sends]:
-        """Let caches begin again once every flow is back where the split puts it.
-
-        But first the store must have all that any instance has sent: a handover says so of one
-        flow, and the object is shared with others (findings).
-        """
-        if not self._may_cache(state, vertex):
-            return state, []
-        asked, number = self._up(state, vertex), state.session + 1
-        state = self._forget_drains(evolve(state, session=number), vertex)
-        state = self._await(state, ("drain", f"{vertex} {number}"), asked)
-        return state, [Send(host, Drain(number)) for host in asked]
-
-    def _forget_drains(self, state: ManagerState, vertex: str) -> ManagerState:
-        """Heed no answer to an earlier request: something may have been sent since."""
-        drains = [k for k, _ in state.awaited.items() if k[0] == "drain"]
-        awaited = state.awaited
-        for key in drains:
-            awaited = awaited.discard(key) if key[1].split()[0] == vertex else awaited
-        return evolve(state, awaited=awaited)
-
-    def _set_cache(
-        self, state: ManagerState, vertex: str, cache: Cache
-    ) -> tuple[ManagerState, Sends]:
-        if vertex not in self.alone:
-            return state, []
-        asked = self._up(state, vertex)
-        state = evolve(state, caching=state.caching.insert(vertex, cache))
-        state = self._await(state, ("cache", vertex), asked)
-        return state, [Send(host, cache) for host in asked]
-
     # ------------------------------------------------------------------ clones
-
-    def _clone(self, state: ManagerState, instance: Address) -> tuple[ManagerState, Sends]:
-        """Start a clone on the other host, if there is none and all is well (CLONE-1)."""
-        hosts = self._hosts(state, instance)
-        if len(hosts) > 1 or hosts[0] in state.recovering:
-            return state, []
-        state = evolve(state, hosts=state.hosts.insert(instance, (*hosts, beside(hosts[0]))))
-        state, sends = self._restart(state, beside(hosts[0]), clones=True)
-        state, more = self._set_cache(state, vertex_of(instance), Cache(False, copies=False))
-        return state, sends + more
-
-    def _replicate(self, state: ManagerState, clone: Address) -> tuple[ManagerState, Sends]:
-        """Have all splitters send to both hosts, before the replay that fills the gap begins.
-
-        A packet that passed a splitter before it heard of the clone must be in the replay, so
-        the log is replayed only when all of them have (CLONE-2, findings).
-        """
-        instance = identity_of(clone)
-        state = evolve(state, joining=state.joining | {clone})
-        state, sends = self._set_hosts(state, instance, self._hosts(state, instance))
-        state, more = self._fill(state)
-        return state, sends + more
-
-    def _fill(self, state: ManagerState) -> tuple[ManagerState, Sends]:
-        """Begin the replay for every clone that all have heard of (CLONE-2)."""
-        heard = frozenset(
-            clone
-            for clone in state.joining
-            if ("hosts", identity_of(clone)) not in state.awaited
-            and ("cache", vertex_of(clone)) not in state.awaited
-        )
-        if not heard:
-            return state, []
-        recovering = state.recovering
-        for clone in heard:
-            recovering = recovering.insert(clone, (state.starts[clone], True))
-        return self._replay(evolve(state, recovering=recovering, joining=state.joining - heard))
-
-    def _set_hosts(
-        self, state: ManagerState, instance: Address, hosts: tuple[Address, ...]
-    ) -> tuple[ManagerState, Sends]:
-        asked = self._above(state, vertex_of(instance))
-        state = evolve(state, hosts=state.hosts.insert(instance, hosts))
-        state = self._await(state, ("hosts", instance), asked)
-        return state, [Send(to, Hosts(instance, hosts)) for to in asked]
 
     def _keep(self, state: ManagerState, instance: Address) -> tuple[ManagerState, Sends]:
         """Keep the chosen host and stop the other, once the clone is up (CLONE-3)."""
@@ -451,29 +364,6 @@ class Manager(Scaling):
                 sends = sends + more
         return state, sends
 
-    def _restart(
-        self, state: ManagerState, address: Address, clones: bool = False
-    ) -> tuple[ManagerState, Sends]:
-        """Number a new start; an NF's begins when its store has voided its predecessor (REC-1)."""
-        session = state.session + 1
-        is_store = address in self._stores()
-        breaks = not (is_store or clones)  # the replays that are under way went through it
-        state = evolve(
-            state,
-            session=session,
-            replay=session if breaks else state.replay,
-            recovering=state.recovering.insert(address, (session, False)),
-            starts=state.starts.insert(address, session),
-        )
-        if is_store:
-            return state, [Send(address, self._start(state, address))]
-        fence = Fence(address, session)
-        if address in self.roots:
-            start = Send(address, self._start(state, address))
-            return state, [start, *(Send(store, fence) for store in self._stores())]
-        state = evolve(state, fencing=state.fencing | {address})
-        return state, [Send(self.stores[vertex_of(address)], fence)]
-
     def _fenced(
         self, state: ManagerState, address: Address, start: int
     ) -> tuple[ManagerState, Sends]:
@@ -516,18 +406,11 @@ class Manager(Scaling):
             if root in state.recovering:
                 state, more = self._restart(state, root)
                 state, sends = self._gone(state, root, sends + more)
+        for vertex, of in sorted_items(self.stores):
+            if of == store:  # answers to a drain went through it
+                state, more = self._unshare(self._forget_drains(state, vertex), vertex)
+                sends = sends + more
         return state, sends
-
-    def _replay(self, state: ManagerState) -> tuple[ManagerState, Sends]:
-        """Replay to every instance in recovery: a second failure may have broken a first replay."""
-        targets = sorted(address for address, (_, runs) in state.recovering.items() if runs)
-        if not targets:
-            return state, []
-        session = state.session + 1
-        state = evolve(state, session=session, replay=session)
-        return state, [
-            Send(root, Replay(target, session)) for target in targets for root in self.roots
-        ]
 
     # ------------------------------------------------------------------ who is asked
 

@@ -16,6 +16,7 @@ from chc_ref.core.values import (
     Flow,
     Map,
     ObjectKey,
+    Past,
     UpdateId,
     evolve,
     identity_of,
@@ -64,6 +65,8 @@ class Memory:
     """Newest clock count of each root (ROOT-5)."""
     log: Map[int, LogEntry] = Map()
     """The roots' log, where it is kept in this store (ROOT-2)."""
+    past: Past = Past()
+    """Packets that are over, and forgotten (DUP-2)."""
     answered: Map[Address, Answered] = Map()
     """Newest delete of each host on which its output may leave (REC-2)."""
 
@@ -72,6 +75,24 @@ class Memory:
         version, last = self.stamps.get(key, (0, Map()))
         latest = tuple((host, *last[host]) for host in sorted(host for host, _ in last.items()))
         return Stamp(version, self.values.get(key), latest)
+
+    def forget(self, first: int, last: int) -> Memory:
+        """Forget what packets that are over did (DUP-2).
+
+        Of a flow's object the value that they left stays, if anybody may still ask what was
+        before a later packet (DUP-3).
+        """
+        past = self.past.until(first, last)
+        records = {update: r for update, r in self.records.items() if update.clock not in past}
+        versions = {
+            key: tuple(
+                version
+                for version, later in zip(of, (*of[1:], None), strict=True)
+                if later is None or not past.is_one_span(version[0].clock, later[0].clock)
+            )
+            for key, of in self.versions.items()
+        }
+        return evolve(self, past=past, records=Map(records), versions=Map(versions))
 
     def held_by(self, instance: Address) -> tuple[Flow, ...]:
         """Give the flows that an instance has, or waits for."""

@@ -20,6 +20,7 @@ from chc_ref.core.control import (
     Drained as Drained,
     Fence as Fence,
     Fenced as Fenced,
+    Forget as Forget,
     HandedOver as HandedOver,
     Holds as Holds,
     Hosts as Hosts,
@@ -157,6 +158,11 @@ class Drawn:
 @attrs.frozen(cache_hash=True)
 class CheckpointTimer:
     """Event: time for a store to write a checkpoint (REC-5)."""
+
+
+@attrs.frozen(cache_hash=True)
+class ForgetTimer:
+    """Event: time for a root to tell which packets are over (DUP-2)."""
 
 
 @attrs.frozen(cache_hash=True)

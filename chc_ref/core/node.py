@@ -25,6 +25,8 @@ from chc_ref.core.messages import (
     Delete,
     Deleted,
     FlushTimer,
+    Forget,
+    ForgetTimer,
     HandedOver,
     Inquire,
     Load,
@@ -115,6 +117,8 @@ class Node:
             case Received(_, message) if isinstance(message, Control):
                 splitter, sends = self.splitter.on_control(state.splitter, message)
                 return evolve(state, splitter=splitter), sends
+            case Received(_, Forget() as forget):
+                return self._forget(state, forget), []
             case Received(_, Poll(number)):
                 return state, [Send("manager", self._load(state, number))]
             case Received(source, item) if isinstance(item, DataItem):
@@ -129,7 +133,13 @@ class Node:
         """Give statistics: they are read off what queue and instance hold anyway (CHAIN-3)."""
         waiting = sum(isinstance(item, Packet) for _, item in state.instance.fifo)
         waiting += sum(len(packets) for _, packets in state.instance.blocked.items())
-        return Load(self.instance.address, number, len(state.queue.seen), waiting)
+        packets = len(state.queue.seen) + state.queue.forgotten
+        return Load(self.instance.address, number, packets, waiting)
+
+    def _forget(self, state: NodeState, forget: Forget) -> NodeState:
+        past = state.instance.past.until(forget.first, forget.last)
+        queue = self.queue.forget(state.queue, past)
+        return evolve(state, queue=queue, instance=evolve(state.instance, past=past))
 
     def _instance(self, state: NodeState, event: Received) -> tuple[NodeState, list[Send]]:
         return self._settle(state, *self.instance.on_message(state.instance, event.message))
@@ -246,6 +256,10 @@ class Entry:
                 return self._start(state, start)
             case _ if not state.up:
                 return state, []
+            case ForgetTimer():
+                past = self.root.past(state.root) if ready else None
+                to = (*self.stores, *self.hosts) if past else ()
+                return state, [Send(one, past) for one in to]
             case Received() if not ready:
                 return self._recover(state, event)
             case Received(source, message):

@@ -20,6 +20,7 @@ from chc_ref.core.values import (
     Branch,
     Flow,
     Map,
+    Past,
     evolve,
     identity_of,
     root_of,
@@ -38,7 +39,9 @@ class QueueState:
     """What one queue remembers."""
 
     seen: Map[Seen, bool] = Map()
-    """Every packet that the instance was given."""
+    """Every packet that the instance was given, but for those that are over."""
+    forgotten: int = 0
+    """How many of these there were."""
     passed: Map[tuple[str, Flow], frozenset[int]] = Map()
     """Epochs whose ``Passed`` mark came, per upstream vertex and flow. All of them: the mark
     of a later move, from another instance, says nothing of what an earlier one still holds."""
@@ -81,6 +84,12 @@ class Queue:
         elif state.recovering:
             return evolve(state, aside=(*state.aside, item)), []
         return self._admit(state, item)
+
+    def forget(self, state: QueueState, past: Past) -> QueueState:
+        """Forget packets that are over (DUP-1); the instance drops what still comes of them."""
+        seen = Map({key: True for key, _ in state.seen.items() if key[0] not in past})
+        forgotten = state.forgotten + len(state.seen) - len(seen)
+        return evolve(state, seen=seen, forgotten=forgotten)
 
     def _replay_end(
         self, state: QueueState, source: Address, mark: ReplayEnd

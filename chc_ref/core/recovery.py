@@ -111,7 +111,7 @@ def _per_flow(
         if kinds[issued.access.id.object].per_flow
     }
     for update in sorted(accesses, key=lambda u: (u.clock, u.branch, u.seq, str(u.object))):
-        if update not in memory.records:
+        if update not in memory.records and update.clock not in memory.past:
             host, access = accesses[update]
             memory = _execute(memory, host, access, kinds[update.object], drawn)
     return memory

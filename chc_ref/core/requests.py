@@ -16,7 +16,7 @@ from chc_ref.core.values import Address, Branch, Flow, Map, ObjectKey, UpdateId
 
 @attrs.frozen(cache_hash=True)
 class Acquire:
-    """Ask for the per-flow objects of ``flow`` as they were before ``clock`` (MOVE-3)."""
+    """Ask for the per-flow objects of ``flow`` as they were before one packet (MOVE-3)."""
 
     flow: Flow
     epoch: int
@@ -25,6 +25,7 @@ class Acquire:
     """True: only read, for a packet that is replayed to another instance (DUP-3)."""
     start: int = 0
     """Number of the sender's start, by which a fenced one is told (REC-1)."""
+    branch: Branch = ()
 
 
 @attrs.frozen(cache_hash=True)
@@ -39,6 +40,9 @@ class Granted:
     peek: bool = False
     latest: bool = True
     """Nothing newer than ``clock`` has changed them: they may be cached from here on."""
+    branch: Branch = ()
+    over: bool = False
+    """The packet is over and its state forgotten: drop this copy of it (DUP-2)."""
 
 
 @attrs.frozen(cache_hash=True)

@@ -22,6 +22,7 @@ from chc_ref.core.messages import (
     Committed,
     Delete,
     Deleted,
+    Forget,
     LogEntry,
     Packet,
     PersistClock,
@@ -170,6 +171,17 @@ class Root:
         count = state.count - len(ahead)
         newest = (clock_of(self.identifier, count),) if count else ()
         return packets, ReplayEnd(request.target, request.session, newest)
+
+    def past(self, state: RootState) -> Forget | None:
+        """Tell which packets are over: all older ones than the oldest that is logged (DUP-2).
+
+        Of those that a failed root took with it nobody knows, so they are never in it.
+        """
+        newest = min((count_of(clock) for clock, _ in state.log.items()), default=state.count + 1)
+        if newest - 1 <= state.lost:
+            return None
+        first, last = state.lost + 1, newest - 1
+        return Forget(clock_of(self.identifier, first), clock_of(self.identifier, last))
 
     # ------------------------------------------------------------------ failures
 

@@ -20,6 +20,14 @@ def recorded(records: Map[UpdateId, object], update: UpdateId) -> bool:
     return update in records
 
 
+def is_over(past: bool) -> bool:
+    """DUP-2 amended: what a packet did is forgotten when it is over, but not that it is over.
+
+    A copy of it may still be under way, from a replay that began before.
+    """
+    return past
+
+
 def seen_before(seen: Map[Any, bool], key: Any) -> bool:
     """DUP-1: a packet is a repeat when its (clock, branch, replay) was queued before."""
     return key in seen
@@ -126,6 +134,7 @@ class Rules:
 
     name: str = "amended"
     recorded: Callable[[Map[UpdateId, object], UpdateId], bool] = recorded
+    is_over: Callable[[bool], bool] = is_over
     seen_before: Callable[[Map[Any, bool], Any], bool] = seen_before
     add_token: Callable[[int, int], int] = add_token
     settled: Callable[[int, int], bool] = settled

@@ -162,21 +162,15 @@ class Splitter:
 
     def on_move(self, state: SplitterState, move: Move) -> tuple[SplitterState, list[Send]]:
         """Take a new route and mark the end of the old one (MOVE-1)."""
-        edge, known = self._edge(move.vertex), (move.vertex, move.flow) in state.routes
-        tenures = self._tenures(state, edge, move.flow)
+        tenures = self._tenures(state, self._edge(move.vertex), move.flow)
         if tenures[-1].epoch >= move.epoch:  # a failover was started with this move already
             return state, []
         tenure = Tenure(move.epoch, move.to, move.since)
         routes = state.routes.insert((move.vertex, move.flow), (*tenures, tenure))
         state = evolve(state, routes=routes)
-        effects: list[Send] = []
-        if self.rules.marks_last(move.epoch):
-            mark = To(tenures[-1].instance, LastMark(move.flow, move.epoch))
-            state, effects = self._pass(state, mark)
-        if known:
-            return state, effects
-        state, more = self._routed(state, move.vertex, move.flow)
-        return state, effects + more
+        if not self.rules.marks_last(move.epoch):
+            return state, []
+        return self._pass(state, To(tenures[-1].instance, LastMark(move.flow, move.epoch)))
 
     def on_scale(self, state: SplitterState, scale: Scale) -> tuple[SplitterState, list[Send]]:
         """Take a new split for flows that we have not had, and mark the end of the old one.
@@ -192,19 +186,13 @@ class Splitter:
         return state, effects
 
     def on_route(self, state: SplitterState, route: Route) -> tuple[SplitterState, list[Send]]:
-        """Learn where a flow begins, unless it has moved since."""
+        """Learn where a flow begins, unless it has moved since; what waits for it may go."""
         key = (route.vertex, route.flow)
         if key not in state.routes:
             tenures = (Tenure(0, route.to, 0),)
             state = evolve(state, routes=state.routes.insert(key, tenures))
-        return self._routed(state, *key)
-
-    def _routed(
-        self, state: SplitterState, vertex: str, flow: Flow
-    ) -> tuple[SplitterState, list[Send]]:
-        """Open the gate if a packet of this flow has closed it."""
         head = state.gate[0] if state.gate else None
-        if not isinstance(head, Copy) or (head.vertex, head.packet.flow) != (vertex, flow):
+        if not isinstance(head, Copy) or (head.vertex, head.packet.flow) != key:
             return state, []
         return self._open(state)
 

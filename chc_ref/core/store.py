@@ -28,6 +28,7 @@ from chc_ref.core.messages import (
     Drawn,
     Fence,
     Fenced,
+    Forget,
     Granted,
     Holds,
     Inquire,
@@ -49,6 +50,7 @@ from chc_ref.core.recovery import restore
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import (
     Address,
+    Branch,
     Map,
     ObjectKey,
     count_of,
@@ -142,6 +144,8 @@ class Store:
                 return state, [Send(source, self._remembered(state.memory, source, session))]
             case Fence():
                 return self._fence(state, source, message)
+            case Forget(first, last):
+                return evolve(state, memory=state.memory.forget(first, last)), []
             case Ask(user):
                 return state, [Send(user, Recall(state.session))]
             case Drained():
@@ -167,6 +171,8 @@ class Store:
             applied = state.memory.applied.insert(source, newest)
             state = evolve(state, memory=evolve(state.memory, applied=applied))
         memory = state.memory
+        if self.rules.is_over(request.id.clock in memory.past):
+            return state, self._answer(memory, source, request, None, known=False)
         if request.register and self._declared(key).strategy is Strategy.COPIED:
             readers = state.readers.get(key, frozenset()) | {source}
             state = evolve(state, readers=state.readers.insert(key, readers))
@@ -257,6 +263,18 @@ class Store:
     ) -> tuple[Memory, list[Send]]:
         owner = memory.owners.get(at, Owner())
         free = owner.instance in (None, identity_of(source))
+        if isinstance(asked, Acquire) and self.rules.is_over(asked.clock in memory.past):
+            over = Granted(
+                asked.flow,
+                asked.epoch,
+                asked.clock,
+                (),
+                False,
+                asked.peek,
+                over=True,
+                branch=asked.branch,
+            )
+            return memory, [Send(source, over)]
         if isinstance(asked, Release):
             if asked.epoch == owner.epoch + 1 and free:
                 memory = evolve(memory, owners=memory.owners.insert(at, Owner(None, asked.epoch)))
@@ -265,14 +283,23 @@ class Store:
         if owned:
             new = Owner(identity_of(source), asked.epoch)
             memory = evolve(memory, owners=memory.owners.insert(at, new))
-        values, latest = self._as_of(memory, at, asked.clock)
-        granted = Granted(asked.flow, asked.epoch, asked.clock, values, owned, asked.peek, latest)
+        values, latest = self._as_of(memory, at, (asked.clock, asked.branch))
+        granted = Granted(
+            asked.flow,
+            asked.epoch,
+            asked.clock,
+            values,
+            owned,
+            asked.peek,
+            latest,
+            branch=asked.branch,
+        )
         return memory, [Send(source, granted)]
 
     def _as_of(
-        self, memory: Memory, at: FlowAt, clock: int
+        self, memory: Memory, at: FlowAt, packet: tuple[int, Branch]
     ) -> tuple[tuple[tuple[str, Any], ...], bool]:
-        """Give a flow's objects from before ``clock`` touched them, and whether nothing newer did.
+        """Give a flow's objects from before a packet touched them, and whether nothing newer did.
 
         For a flow's next packet that is the present value. A replayed packet must not see
         what later packets of its flow did: its own updates will be taken for repeats, and
@@ -283,9 +310,11 @@ class Store:
             if declared.per_flow:
                 key = ObjectKey(at[0], declared.name, at[1])
                 versions = memory.versions.get(key, ())
-                past = [value for update, value in versions if update.clock < clock]
+                past = [
+                    value for update, value in versions if (update.clock, update.branch) < packet
+                ]
                 values.append((declared.name, past[-1] if past else declared.initial))
-                latest = latest and all(update.clock <= clock for update, _ in versions)
+                latest = latest and all((u.clock, u.branch) <= packet for u, _ in versions)
         return tuple(values), latest
 
     # ------------------------------------------------------------------ for the root

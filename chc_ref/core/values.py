@@ -129,6 +129,37 @@ class UpdateId:
         return f"{self.object}@{self.clock}#{self.seq}"
 
 
+@attrs.frozen(cache_hash=True)
+class Past:
+    """Clocks of the packets that are over: every copy has ended, every update is committed.
+
+    Such a packet needs nothing any more, so nothing need be known of it, but that it is over:
+    a copy that is still under way is dropped by whoever gets it (DUP-1, DUP-2).
+    """
+
+    spans: tuple[tuple[int, int], ...] = ()
+    """(first, last) clock of each span. A root that went on without its log begins a new one:
+    it knows nothing of what came before it."""
+
+    def __contains__(self, clock: int) -> bool:
+        return self.span(clock) is not None
+
+    def span(self, clock: int) -> tuple[int, int] | None:
+        """Give the span that a clock is in; everything in it is over."""
+        return next((span for span in self.spans if span[0] <= clock <= span[1]), None)
+
+    def is_one_span(self, one: int, other: int) -> bool:
+        """Tell whether all packets from clock ``one`` to ``other`` are over."""
+        span = self.span(one)
+        return span is not None and span[0] <= other <= span[1]
+
+    def until(self, first: int, last: int) -> Past:
+        """Give the past with everything from ``first`` to ``last`` in it."""
+        others = dict(self.spans)
+        others[first] = max(last, others.get(first, 0))
+        return Past(tuple(sorted(others.items())))
+
+
 _FIELDS: dict[type, tuple[Any, dict[str, int]]] = {}
 
 

@@ -80,8 +80,17 @@ class VertexManager:
         return evolve(state, loads=loads, asked=state.asked - {load.host})
 
     def on_failure(self, state: VertexState, host: Address) -> VertexState:
-        """Wait no more for a host that has failed; its failover counts from nothing."""
-        return evolve(state, asked=state.asked - {host}, before=state.before.discard(host))
+        """Wait no more for a host that has failed, and forget it: its failover counts from 0.
+
+        Its answer too, if it has given one: it would be the base of the failover's next period,
+        which would then have counted less than nothing.
+        """
+        return evolve(
+            state,
+            asked=state.asked - {host},
+            loads=state.loads.discard(host),
+            before=state.before.discard(host),
+        )
 
     def is_complete(self, state: VertexState) -> bool:
         """Tell whether all have answered that will."""

@@ -19,7 +19,7 @@ from chc_ref.core.client import ClientState
 from chc_ref.core.messages import Delete, Packet, Passed, ReplayEnd, Send
 from chc_ref.core.operations import Outcome
 from chc_ref.core.queue import Item
-from chc_ref.core.values import Address, Flow, Map
+from chc_ref.core.values import Address, Flow, Map, Past
 
 Values = tuple[tuple[str, Any], ...]
 Slot = tuple[Flow, int]
@@ -125,6 +125,8 @@ class InstanceState:
     released: Map[Flow, tuple[int, ...]] = Map()
     """Epochs that every flow was handed over for. Not just the newest: after a crash the
     mark of a later epoch may be complete again before that of an earlier one."""
+    past: Past = Past()
+    """Packets that are over: what still comes of them is dropped (DUP-2)."""
     mute: bool = False
     """A clone of a last instance: where two hosts send to the world, nobody orders them."""
     unsent: tuple[tuple[Work, Outcome], ...] = ()

@@ -23,9 +23,9 @@ import attrs
 
 from chc_ref import chains
 from chc_ref.core.chain import compile_chain
-from chc_ref.core.messages import Crashed, Received, Send
-from chc_ref.core.node import Component, EntryState, NodeState, SinkState
-from chc_ref.core.store import StoreState
+from chc_ref.core.messages import CheckpointTimer, Crashed, ForgetTimer, Received, Send
+from chc_ref.core.node import Component, Entry, EntryState, NodeState, SinkState
+from chc_ref.core.store import Store, StoreState
 from chc_ref.core.transport import Datagram, Delivered, RetransmitTimer, Transport
 from chc_ref.core.values import Address, sorted_items
 from chc_ref.errors import ChcError, WireFormatError
@@ -38,6 +38,8 @@ WORLD = "world"
 """Address of the environment. What it sends are events, not messages of a component."""
 TICK_S = 0.02
 """Seconds between two timers, of the transport and of the component."""
+PERIOD_TICKS = 50
+"""Timers between two checkpoints of a store, and between two words of a root on what is over."""
 BUFFER_BYTES = 1 << 21
 """Asked of the kernel for each socket, so that a burst of all peers at once is not lost."""
 PAGE_BYTES = MOST_BYTES // 2
@@ -162,6 +164,16 @@ class Endpoint:
         return delivered
 
 
+def _periodic(component: Component) -> list[Any]:
+    """Give the timers that the core leaves to its driver (DUP-2, REC-5)."""
+    match component:
+        case Entry():
+            return [ForgetTimer()]
+        case Store():
+            return [CheckpointTimer()]
+    return []
+
+
 class Host:
     """A component on an endpoint.
 
@@ -177,6 +189,7 @@ class Host:
         self.witness = witness
         self.state = component.initial
         self.view = b""
+        self.ticks = 0
         if endpoint.transport.incarnation > 1:
             self.happen(Crashed())
 
@@ -201,6 +214,10 @@ class Host:
         self.endpoint.tick()
         for event in self.component.offers(self.state):
             self.happen(event)
+        self.ticks += 1
+        if self.ticks % PERIOD_TICKS == 0:
+            for event in _periodic(self.component):
+                self.happen(event)
 
     def page(self, asked: Snapshot) -> Page:
         """Answer a request for a view.

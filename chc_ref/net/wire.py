@@ -39,7 +39,7 @@ MESSAGES: tuple[type, ...] = (
     *(m.Move, m.Begin, m.Since, m.HandedOver, m.MoveRequested, m.Failed),
     *(m.Start, m.Ready, m.Replay, m.Recovered, m.Fence, m.Fenced),
     *(m.Hosts, m.HostsKnown, m.Cache, m.CacheKnown, m.Drain, m.Drained, m.Stop, m.Over, m.Speak),
-    *(m.CloneRequested, m.KeepRequested, m.Callback, m.Checkpointed),
+    *(m.CloneRequested, m.KeepRequested, m.Callback, m.Checkpointed, m.Forget),
     *(m.ScaleRequested, m.Scale, m.ScaleKnown, m.Unrouted, m.Route, m.Holds, m.Poll, m.Load),
     *(m.Ask, m.Recall, m.Recollection, m.Inquire, m.Remembered, m.Again, m.WriteLog, m.Logged),
 )
@@ -47,7 +47,7 @@ MESSAGES: tuple[type, ...] = (
 
 LOCAL: tuple[type, ...] = (
     *(m.Send, m.Received, m.FlushTimer, m.Crashed),
-    *(m.CheckpointTimer, m.Drawn, m.PollTimer),
+    *(m.CheckpointTimer, m.Drawn, m.PollTimer, m.ForgetTimer),
 )
 """Events and effects between a machine and its driver: they never travel."""
 

@@ -7,11 +7,17 @@ clock, so detectors behind the NAT know the inside host of every packet, replies
 
 from __future__ import annotations
 
+import re
+from ipaddress import IPv4Address
+
 import attrs
 
 from chc_ref.core.operations import Scope
+from chc_ref.errors import UsageError
 
 ICMP, TCP, UDP = 1, 6, 17
+PROTOCOLS = {ICMP: "icmp", TCP: "tcp", UDP: "udp"}
+"""Names of protocol numbers; any other is its own name."""
 
 FIN, SYN, RST, ACK = 0x01, 0x02, 0x04, 0x10
 
@@ -29,8 +35,33 @@ class FiveTuple:
     outside: str
     outside_port: int
 
+    @classmethod
+    def parse(cls, text: str) -> FiveTuple:
+        """Read a flow as it is printed: ``tcp:10.0.0.1:4000-5.5.5.5:22``, inside end first.
+
+        Raises:
+            UsageError: ``text`` is not of that form.
+
+        """
+        form = re.fullmatch(r"(\w+):([\d.]+):(\d+)-([\d.]+):(\d+)", text, re.ASCII)
+        numbers = {name: number for number, name in PROTOCOLS.items()}
+        try:
+            if form is None:
+                raise ValueError
+            name, inside, inside_port, outside, outside_port = form.groups()
+            return cls(
+                numbers[name] if name in numbers else int(name),
+                str(IPv4Address(inside)),
+                int(inside_port),
+                str(IPv4Address(outside)),
+                int(outside_port),
+            )
+        except ValueError:
+            wanted = "PROTOCOL:INSIDE:PORT-OUTSIDE:PORT, such as tcp:10.0.0.1:4000-5.5.5.5:22"
+            raise UsageError(f"flow {text!r} is not of the form {wanted}") from None
+
     def __str__(self) -> str:
-        name = {ICMP: "icmp", TCP: "tcp", UDP: "udp"}.get(self.protocol, str(self.protocol))
+        name = PROTOCOLS.get(self.protocol, str(self.protocol))
         return f"{name}:{self.inside}:{self.inside_port}-{self.outside}:{self.outside_port}"
 
     @property

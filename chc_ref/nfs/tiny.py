@@ -52,6 +52,12 @@ def _pass(headers: Any, flow: Flow, clock: int) -> Process:
     return Outcome((headers,))
 
 
+def _twice(headers: Any, flow: Flow, clock: int) -> Process:
+    """Send every packet on twice, with a number each (QUEUE-2)."""
+    yield from ()
+    return Outcome(((*headers, 1), (*headers, 2)))
+
+
 def _take(headers: Any, flow: Flow, clock: int) -> Process:
     """Take a number from a shared pool."""
     number = yield Access("pool", Pop())
@@ -110,6 +116,7 @@ COUNTER = NetworkFunction(
 RECORDER = NetworkFunction("recorder", (StateObject("seen", True, initial=()),), _record)
 MARKER = NetworkFunction("marker", (StateObject("marked", False, initial=0),), _mark)
 PASS = NetworkFunction("pass", (), _pass)
+TWICE = NetworkFunction("twice", (), _twice)
 
 POOL = NetworkFunction("pool", (_shared("pool", (1, 2, 3)),), _take)
 BORROW = NetworkFunction("borrow", (_shared("pool", (1, 2, 3), accesses=2),), _borrow)
@@ -123,5 +130,6 @@ HOT = NetworkFunction(
 DRAW = NetworkFunction("draw", (_shared("lot", None, drawn=True),), _draw)
 
 TINY = {
-    nf.name: nf for nf in (COUNTER, RECORDER, MARKER, PASS, POOL, BORROW, LATCH, LIMIT, HOT, DRAW)
+    nf.name: nf
+    for nf in (COUNTER, RECORDER, MARKER, PASS, TWICE, POOL, BORROW, LATCH, LIMIT, HOT, DRAW)
 }

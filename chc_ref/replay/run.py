@@ -14,7 +14,7 @@ from typing import Any
 import attrs
 
 from chc_ref.core.chain import Chain, Vertex, compile_chain
-from chc_ref.core.messages import Alert, Arrive, CheckpointTimer, Drawn
+from chc_ref.core.messages import Alert, Arrive, CheckpointTimer, Drawn, ForgetTimer
 from chc_ref.core.node import EntryState, NodeState, SinkState
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import Address, ObjectKey, vertex_of
@@ -176,7 +176,7 @@ class Drive:
         return logged < IN_FLIGHT or not self.run.busy
 
     def _arrive(self) -> None:
-        """Let the next packet arrive, and with it what the stores' own timers do."""
+        """Let the next packet arrive, and with it what is done from time to time."""
         for store in self.drawing:
             drawn = Drawn(self.chance.randrange(1 << 16))
             self.run.happen(self.run.system.index[store], drawn)
@@ -185,6 +185,8 @@ class Drive:
         if self.arrived % CHECKPOINT == 0:
             for store in self.logged_ahead:
                 self.run.happen(self.run.system.index[store], CheckpointTimer())
+            for root in self.roots:
+                self.run.happen(root, ForgetTimer())
         if self.progress is not None and self.arrived % 500 == 0:
             self.progress(self.arrived)
 
@@ -231,7 +233,8 @@ def _compare(
     entries: list[EntryState] = [run.state(root) for root in chain.root_addresses]
     memories = [run.state(store).memory for store in chain.stores]
     values = {key: value for memory in memories for key, value in memory.values.items()}
-    drawn = {update: r.result for memory in memories for update, r in memory.records.items()}
+    for memory in memories:
+        witness.note_drawn(memory)
     entered = sorted(
         (item for entry in entries for _, item in entry.root.entered.items()),
         key=lambda item: item[0],
@@ -245,7 +248,7 @@ def _compare(
             [arrival for _, arrival in entered],
             witness.positions,
             [clock for clock, _ in entered],
-            drawn,
+            witness.drawn,
         )
     except OrderError as error:
         difference = Difference("R2", str(error), "order kept", "overtaken")

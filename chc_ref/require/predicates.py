@@ -17,11 +17,12 @@ import attrs
 from chc_ref.core.chain import Chain
 from chc_ref.core.directory import ManagerState
 from chc_ref.core.memory import Memory
-from chc_ref.core.messages import Scale
+from chc_ref.core.messages import MoveRequested, Packet, Scale
 from chc_ref.core.node import EntryState, NodeState
 from chc_ref.core.root import RootState
 from chc_ref.core.store import StoreState
 from chc_ref.core.values import Address, ObjectKey, count_of, sorted_items, vertex_of
+from chc_ref.core.vertex import Wish
 from chc_ref.require.coe import Difference, left_out_of_order, left_twice, outputs, settled, values
 from chc_ref.require.ideal import Ideal, run_ideals
 
@@ -176,11 +177,11 @@ class Requirements:
         most = sum(vertex_of(address) in self.lasts for address in crashed)
         clocks: set[int] = set()
         if self.chain.log == "root":
-            traces = _traces(view, self.stores)
             for root in self.roots:
                 state: RootState = view[root].root
-                old = (clock for _, (clock, _) in state.entered.items())
-                clocks |= {c for c in old if count_of(c) <= state.lost and c not in traces}
+                old = {clock for _, (clock, _) in state.entered.items()}
+                gone = {clock for clock in old if count_of(clock) <= state.lost}
+                clocks |= gone - _traces(view, self.stores, gone)
         return Loss(most, frozenset(clocks))
 
 
@@ -200,7 +201,7 @@ def out_of_order(memory: Memory) -> Difference | None:
     """R2: a flow's objects are updated in the order of its clocks."""
     for key, versions in memory.versions.items():
         for (one, _), (next_one, _) in itertools.pairwise(versions):
-            if next_one.clock < one.clock:
+            if (next_one.clock, next_one.branch) < (one.clock, one.branch):
                 order = f"clock {next_one.clock} behind {one.clock}"
                 return Difference("R2", f"object {key}", "in the order of clocks", order)
     return None
@@ -249,9 +250,10 @@ def _waits(address: Address, state: Any) -> Iterator[tuple[str, str, str]]:
         if not state.up or state.asked:
             yield address, "every recovery ends", "it waits for ever"
     elif isinstance(state, ManagerState):
-        for vertex, scale in sorted_items(state.scales):
-            yield from _left(state, vertex, scale)
         cloned = any(len(hosts) > 1 for _, hosts in state.hosts.items())
+        behind = state.wishes if cloned else ()
+        for vertex, scale in sorted_items(state.scales):
+            yield from _left(state, vertex, scale, behind)
         if state.under_way or (state.wishes and not cloned):  # those wait for the operator
             yield "moves", "every move ends", "one is under way for ever"
         clones = (state.joining, state.keeps, state.leaving, state.silencing, state.begins)
@@ -259,22 +261,32 @@ def _waits(address: Address, state: Any) -> Iterator[tuple[str, str, str]]:
             yield "recoveries", "every one ends", "one is under way for ever"
 
 
-def _left(state: ManagerState, vertex: str, scale: Scale) -> Iterator[tuple[str, str, str]]:
-    """CHAIN-3: an instance out of the split has told all it has, and all of it was moved."""
+def _left(
+    state: ManagerState, vertex: str, scale: Scale, waiting: tuple[Wish, ...]
+) -> Iterator[tuple[str, str, str]]:
+    """CHAIN-3: an instance out of the split has told all it has, and all of it was moved.
+
+    But for what waits behind a clone, until the operator ends that.
+    """
+    waits = {(wish.vertex, wish.flow) for wish in waiting if isinstance(wish, MoveRequested)}
     if ("scale", vertex) in state.awaited:
         yield "scalings", "every splitter is told", "one has not answered"
     for (at, flow), moves in sorted_items(state.moves):
-        if at == vertex and moves[-1].to not in scale.instances:
+        settled = moves[-1].to in scale.instances or (at, flow) in waits
+        if at == vertex and not settled:
             yield "scalings", f"flow {flow} is moved into the split", f"is at {moves[-1].to}"
     for (at, flow), first in sorted_items(state.firsts):
-        if at == vertex and (at, flow) not in state.moves and first not in scale.instances:
+        settled = first in scale.instances or (at, flow) in waits or (at, flow) in state.moves
+        if at == vertex and not settled:
             yield "scalings", f"flow {flow} is moved into the split", f"is at {first}"
 
 
-def _traces(view: View, stores: tuple[Address, ...]) -> frozenset[int]:
-    """Give the clocks of which anything has come: an access on record, or an output."""
-    records = {u.clock for s in stores for u, _ in view[s].memory.records.items()}
-    return frozenset(records | {output.clock for output in view["sink"].outputs})
+def _traces(view: View, stores: tuple[Address, ...], clocks: set[int]) -> set[int]:
+    """Give those of ``clocks`` of which anything has come: an access, or an output."""
+    memories = [view[store].memory for store in stores]
+    traces = {update.clock for memory in memories for update, _ in memory.records.items()}
+    traces |= {clock for clock in clocks if any(clock in memory.past for memory in memories)}
+    return traces | {output.clock for output in view["sink"].outputs}
 
 
 def _sorted_out(states: tuple[Any, ...]) -> tuple[list[EntryState], Any, list[StoreState]]:
@@ -289,6 +301,14 @@ def _nodes(test: Callable[[NodeState], bool]) -> Callable[[Any], bool]:
 
 def _entries(test: Callable[[EntryState], bool]) -> Callable[[Any], bool]:
     return lambda state: isinstance(state, EntryState) and test(state)
+
+
+def _held(node: NodeState) -> Iterator[int]:
+    """Give the clocks of the packets that a host still has to do with."""
+    waiting = [packet for _, packets in node.instance.blocked.items() for packet in packets]
+    waiting += [item for _, item in (*node.queue.aside, *node.queue.held, *node.instance.lane)]
+    waiting += [node.instance.work.packet] if node.instance.work else []
+    return (packet.clock for packet in waiting if isinstance(packet, Packet))
 
 
 def _stores(test: Callable[[StoreState], bool]) -> Callable[[Any], bool]:
@@ -350,6 +370,8 @@ WITNESSES: dict[str, Callable[[Any], bool]] = {
     "re_executed": _stores(
         lambda store: any(len(recalled.issued) > 0 for _, recalled in store.recalled.items())
     ),
+    "forgot": _stores(lambda store: bool(store.memory.past.spans)),
+    "late_copy": _nodes(lambda node: any(clock in node.instance.past for clock in _held(node))),
     "drawn": _stores(lambda store: store.drawn != 0 and bool(store.memory.records)),
 }
 """Situations by name, as tests of one component's state; docs/models.md tells what they mean."""

@@ -18,6 +18,7 @@ from chc_ref.core.messages import (
     Crashed,
     Drawn,
     Failed,
+    ForgetTimer,
     PollTimer,
 )
 from chc_ref.core.values import Address, evolve
@@ -76,6 +77,13 @@ class Period:
 
 
 @attrs.frozen(cache_hash=True)
+class Forgetting:
+    """Event: a root tells which packets are over (DUP-2)."""
+
+    root: Address
+
+
+@attrs.frozen(cache_hash=True)
 class WorldState:
     """What may still happen."""
 
@@ -85,6 +93,7 @@ class WorldState:
     checkpointed: int = 0
     drawn: int = 0
     polled: int = 0
+    forgotten: int = 0
 
 
 @attrs.frozen
@@ -105,6 +114,8 @@ class World:
     """Root that each packet arrives at; none: all at ``root`` (SPLIT-4)."""
     polls: tuple[str, ...] = ()
     """Vertices whose manager asks for statistics, in this order."""
+    forgets: tuple[Address, ...] = ()
+    """Roots that tell which packets are over, in this order."""
     initial: WorldState = WorldState()
 
     def offers(self, state: WorldState) -> list[Any]:
@@ -122,6 +133,8 @@ class World:
             events.append(Chance(*self.draws[state.drawn]))
         if state.polled < len(self.polls):
             events.append(Period(self.polls[state.polled]))
+        if state.forgotten < len(self.forgets):
+            events.append(Forgetting(self.forgets[state.forgotten]))
         return events
 
     def step(self, state: WorldState, event: Any) -> tuple[WorldState, list[Direct]]:
@@ -146,6 +159,9 @@ class World:
             case Period(vertex):
                 polled = evolve(state, polled=state.polled + 1)
                 return polled, [Direct("manager", PollTimer(vertex))]
+            case Forgetting(root):
+                forgotten = evolve(state, forgotten=state.forgotten + 1)
+                return forgotten, [Direct(root, ForgetTimer())]
         raise KeyError(f"world: unexpected {event!r}")
 
     def finished(self, state: WorldState) -> bool:

@@ -142,6 +142,12 @@ _VARIANTS = (
         logs_first=lambda write: False,
     ),
     _ablation(
+        "forgets_all_on_delete",
+        "What a packet did is forgotten when it is deleted, and so is that it was.",
+        ("DUP-2",),
+        is_over=lambda past: False,
+    ),
+    _ablation(
         "outputs_before_commits",
         "What was computed from a copy leaves before the store knows what was read.",
         ("CACHE-3", "CACHE-4"),
