@@ -486,7 +486,7 @@ class Patient(VertexManager):
         (Everywhere, "moves at two vertices"),
         (Unfenced, "REC-1"),
         (Waiting, "LIVE"),
-        (Forgetting, "SPLIT-3"),
+        (Forgetting, "SPLIT-3|LIVE"),  # or the move never ends, if that is drawn first
         (Hasty, "CLONE-3"),
         (Early, "CLONE-2"),
         (Undrained, "CACHE-4"),

@@ -400,6 +400,7 @@ class ComposedCore(RuleBasedStateMachine):
         if not hasattr(self, "run") or self.failed:
             return
         self._settle()
+        self.nothing_wrong_has_happened()  # first, as a replay of the run judges
         view = {name: self.run.state(name) for name in self.system.names}
         arrived = len(self._brought(Arrival))
         view["world"] = WorldState(arrived, crashed=tuple(self.crashed))
