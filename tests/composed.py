@@ -385,6 +385,7 @@ class ComposedCore(RuleBasedStateMachine):
         if not hasattr(self, "run") or self.failed:
             return
         self._settle()
+        self.nothing_wrong_has_happened()  # first, as a replay of the run judges
         roots = [self.run.state(root).root for root in self.chain.root_addresses]
         self.fired["dropped at the threshold"] += sum(root.dropped for root in roots)
         view = {name: self.run.state(name) for name in self.system.names}

@@ -67,7 +67,7 @@ def test_a_move_names_a_real_flow() -> None:
     (wish,) = of_table(Path("model"), table).world.wishes
     assert wish == MoveRequested("nat", FiveTuple.parse(FLOW), "nat.0")
     (wish,) = of_table(Path("model"), {**table, "packets": []}).world.wishes
-    assert wish == MoveRequested("nat", FiveTuple.parse(FLOW), "nat.0"), (
+    assert wish == MoveRequested("nat", FiveTuple.parse(FLOW), "nat.0"), "by its form"
         "there is no packet to tell, but its form"
     )
     (wish,) = of_table(Path("model"), {**table, "packets": [], "moves": [TINY]}).world.wishes
