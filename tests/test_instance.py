@@ -5,6 +5,7 @@ Ordered as init, act, check; each test names its clause.
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import attrs
@@ -13,17 +14,27 @@ from chc_ref.core.client import Client
 from chc_ref.core.instance import Instance
 from chc_ref.core.messages import (
     Acquire,
+    Again,
     Apply,
+    Checkpointed,
+    Delete,
     Deleted,
     Granted,
+    HandedOver,
+    Holds,
     LastMark,
+    Leaving,
     Packet,
     Passed,
+    Recall,
+    Recollection,
     Recovered,
     Release,
     ReplayEnd,
+    Result,
     Send,
 )
+from chc_ref.core.operations import Access, Get, Increment, NetworkFunction, Outcome, Process
 from chc_ref.core.values import Map
 from chc_ref.core.work import Announce, Emit, InstanceState
 from chc_ref.nfs.tiny import COUNTER
@@ -139,3 +150,150 @@ def test_a_packet_that_still_waits_here_is_not_overtaken_by_its_copy() -> None:
     peeked = attrs.evolve(_granted(3, 0, owned=False), peek=True)
     _, effects = instance.on_message(state, peeked)
     assert [type(effect) for effect in effects] == [Emit, Announce]
+
+
+# ---------------------------------------------------------------------- what mutants showed
+
+
+def _owning(clocks: int = 1, **fields: Any) -> tuple[Instance, InstanceState]:
+    """Give an instance that has processed some packets of a flow, and flushed nothing of it."""
+    instance = _instance(eager_flush=False, **fields)
+    items = [("u.0", _packet(clock)) for clock in range(1, clocks + 1)]
+    state, _ = instance.take(InstanceState(), items)
+    state, _ = instance.on_message(state, _granted(1, 0))
+    return instance, state
+
+
+def test_a_replay_ends_the_cache_of_its_flow() -> None:
+    """DUP-3, CACHE-2: flushed before the store is asked, once, and then given up."""
+    instance, state = _owning()
+    assert [access.id.object.name for access in state.client.unflushed] == ["count"]
+    later, effects = instance.take(state, [("u.0", _packet(2, epoch=1))])
+    assert [flow for flow, _ in later.owned.items()] == ["A"], "another tenure is no replay"
+    replayed = _packet(2, target="v.0", session=2)
+    state, effects = instance.take(state, [("u.0", replayed)])
+    assert [type(effect.message) for effect in effects] == [Apply, Acquire]
+    assert not state.client.unflushed
+    assert not dict(state.owned.items())
+
+
+def test_what_is_handed_over_is_not_kept() -> None:
+    """MOVE-2, REC-4: nothing of it is flushed again, nor remembered as ours."""
+    instance, state = _owning()
+    state, effects = instance.take(state, [(u, LastMark("A", 1)) for u in ("u.0", "u.1")])
+    assert [type(effect.message) for effect in effects[:3]] == [Apply, Release, HandedOver]
+    assert not state.client.unflushed
+    _, effects = instance.on_message(state, Recall(4))
+    (recollection,) = _sent(effects, Recollection)
+    assert recollection.owned == ()
+
+
+def test_marks_that_come_again_hand_nothing_over_again() -> None:
+    """MOVE-2: the handover may still wait behind packets; it takes every splitter anew."""
+    instance = _instance()
+    items = [("u.0", _packet(1)), *((u, LastMark("A", 1)) for u in ("u.0", "u.1", "u.1"))]
+    state, _ = instance.take(InstanceState(), items)
+    _, effects = instance.on_message(state, _granted(1, 0))
+    assert _sent(effects, Release) == [Release("A", 1, 0)]
+
+
+def test_what_passes_through_keeps_its_order() -> None:
+    """DUP-3: one that must wait for the packet itself keeps the next one back."""
+    instance = _instance()
+    passing = [_packet(clock, target="w.0", session=2) for clock in (3, 4)]
+    items = [("u.0", packet) for packet in (_packet(3), *passing)]
+    state, _ = instance.take(InstanceState(), items)
+    state, effects = instance.on_message(state, _granted(3, 0))
+    assert _sent(effects, Acquire) == [Acquire("A", 0, 3, peek=True)]
+    peeked = attrs.evolve(_granted(3, 0, owned=False), peek=True)
+    _, effects = instance.on_message(state, peeked)
+    assert _sent(effects, Acquire) == [Acquire("A", 0, 4, peek=True)]
+
+
+def test_what_passes_through_waits_for_nothing_else() -> None:
+    """DUP-3, LIVE: neither for a later packet of its flow, nor for a replay to us."""
+    instance = _instance()
+    ours = _packet(3, target="v.0", session=2)
+    state, _ = instance.take(InstanceState(), [("u.0", ours)])
+    end = ReplayEnd("w.0", 3, (3,))
+    _, effects = instance.take(state, [("u.0", end)])
+    assert effects == [Announce(end)]
+    state, effects = instance.take(state, [("u.0", _packet(2, target="w.0", session=3))])
+    assert _sent(effects, Acquire) == [Acquire("A", 0, 2, peek=True)]
+    over = attrs.evolve(_granted(2, 0, owned=False), peek=True, over=True)
+    state, effects = instance.on_message(state, over)
+    assert effects == [], "what waits here has been asked for"
+    assert state.work is None
+
+
+def test_a_recovered_store_is_asked_the_same_again() -> None:
+    """REC-5, DUP-3: one that only looked looks again, and owns nothing by it."""
+    instance = _instance()
+    state, asked = instance.take(InstanceState(), [("u.0", _packet(3, target="w.0", session=2))])
+    _, effects = instance.on_message(state, Recall(4))
+    (recollection,) = _sent(effects, Recollection)
+    assert recollection.again == (asked[0].message,)
+    assert recollection.again[0].peek
+
+
+def test_an_instance_is_left_when_every_splitter_says_so() -> None:
+    """CHAIN-3: nor does it tell a recovered store so before."""
+    instance = _instance()
+    state, effects = instance.take(InstanceState(), [("u.0", Leaving(9))])
+    assert effects == []
+    _, effects = instance.on_message(state, Recall(4))
+    (recollection,) = _sent(effects, Recollection)
+    assert recollection.again == ()
+    _, effects = instance.take(state, [("u.1", Leaving(9))])
+    assert _sent(effects, Holds) == [Holds("v.0", 9, 0)]
+
+
+def _both(headers: Any, flow: Any, clock: int) -> Process:
+    """Count the flow's packets, and wait for what others have counted."""
+    yield Access("count", Increment())
+    total = yield Access("total", Get())
+    return Outcome((total,))
+
+
+BOTH = NetworkFunction("both", COUNTER.objects, _both)
+
+
+def test_a_packet_that_is_over_ends_what_it_was_in() -> None:
+    """DUP-2, CACHE-2: the cache it ran on is flushed; and the next one behind it asks."""
+    instance = _instance(nf=BOTH, client=Client("store", BOTH), eager_flush=False)
+    state, _ = instance.take(InstanceState(), [("u.0", _packet(1)), ("u.0", _packet(2))])
+    state, effects = instance.on_message(state, _granted(1, 0))
+    for value, known in ((7, True), (None, False)):
+        (asked,) = _sent(effects, Apply)
+        state, effects = instance.on_message(state, Result(asked.id, value, known))
+    assert [access.id.object.name for access in _sent(effects, Apply)] == ["count"]
+    assert state.work is None
+    replayed = [_packet(clock, target="v.0", session=2) for clock in (1, 2)]
+    state, _ = instance.take(InstanceState(), [("u.0", packet) for packet in replayed])
+    state, effects = instance.on_message(state, _granted(1, 0))
+    (asked,) = _sent(effects, Apply)
+    _, effects = instance.on_message(state, Result(asked.id, None, known=False))
+    assert _sent(effects, Acquire) == [Acquire("A", 0, 2)]
+
+
+def test_a_log_is_trimmed_to_what_no_checkpoint_has() -> None:
+    """REC-5."""
+    instance = _instance(client=Client("store", COUNTER, write_ahead=True))
+    state, _ = instance.take(InstanceState(), [("u.0", _packet(1))])
+    state, _ = instance.on_message(state, _granted(1, 0))
+    first, second = state.client.issued
+    state, effects = instance.on_message(state, Checkpointed(first.access.id, 0))
+    assert (state.client.issued, effects) == ((second,), [])
+
+
+def test_a_delete_that_is_held_back_is_not_sent_twice() -> None:
+    """REC-3, CACHE-3: a root's failover asks for all, and this one has not left yet."""
+    instance, state = _owning()
+    unconfirmed = frozenset({state.client.unflushed[0].id})
+    deletes = [Delete(clock, (), Fraction(1), ((((), 0),)), 0) for clock in (1, 2)]
+    held = ((unconfirmed, Send("root", deletes[1])),)
+    client = attrs.evolve(state.client, unconfirmed=unconfirmed, outbox=held)
+    state = attrs.evolve(state, client=client, deletes=tuple(deletes))
+    state, effects = instance.on_message(state, Again())
+    assert effects == []
+    assert [send.message.clock for _, send in state.client.outbox] == [2, 1]

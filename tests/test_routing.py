@@ -123,7 +123,7 @@ def test_a_moved_flow_is_replayed_in_its_order() -> None:
 
 def test_the_sink_suppresses_nothing() -> None:
     """REC-2: a packet that leaves twice is seen twice."""
-    queue, state = Queue("sink", ("v.0",), suppress=False), QueueState()
+    queue, state = Queue("sink", ("v.0",)), QueueState()
     output = Output(1, (), "A", "x")
     for _ in range(2):
         state, taken = queue.on_item(state, ("v.0", output))

@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import pytest
 
-from chc_ref.core.chain import Chain, Vertex, compile_chain
+from chc_ref.core.chain import Chain, Vertex, check, compile_chain
 from chc_ref.core.client import Client, ClientState
 from chc_ref.core.instance import Instance
 from chc_ref.core.manager import Manager
@@ -23,8 +23,10 @@ from chc_ref.core.messages import (
     Answered,
     Apply,
     Arrive,
+    Ask,
     Begin,
     Cache,
+    CacheKnown,
     Callback,
     Checkpointed,
     CheckpointTimer,
@@ -34,6 +36,7 @@ from chc_ref.core.messages import (
     Crashed,
     Delete,
     Deleted,
+    Drain,
     Failed,
     Fence,
     Fenced,
@@ -45,6 +48,7 @@ from chc_ref.core.messages import (
     HostsKnown,
     Inquire,
     Issued,
+    KeepRequested,
     LastMark,
     Leaving,
     Load,
@@ -57,6 +61,7 @@ from chc_ref.core.messages import (
     Passed,
     PersistClock,
     Poll,
+    PollTimer,
     Ready,
     Recall,
     Received,
@@ -90,6 +95,7 @@ from chc_ref.core.operations import (
     Process,
     StateObject,
 )
+from chc_ref.core.partition import home
 from chc_ref.core.queue import Queue, QueueState
 from chc_ref.core.recovery import restore
 from chc_ref.core.root import Root, RootState
@@ -97,7 +103,17 @@ from chc_ref.core.rules import AMENDED
 from chc_ref.core.splitter import Downstream, Splitter, SplitterState
 from chc_ref.core.store import Store
 from chc_ref.core.transport import Datagram, Transport
-from chc_ref.core.values import Map, ObjectKey, UpdateId, clock_of, evolve, sorted_items, spread
+from chc_ref.core.values import (
+    ROOT_BITS,
+    Map,
+    ObjectKey,
+    Past,
+    UpdateId,
+    clock_of,
+    evolve,
+    sorted_items,
+    spread,
+)
 from chc_ref.core.vertex import VertexManager, VertexState
 from chc_ref.core.work import Emit, InstanceState, Mode, Wait, Work
 from chc_ref.errors import UsageError
@@ -498,6 +514,8 @@ def test_outputs_of_one_packet_are_told_apart() -> None:
     state, effects = instance.on_message(state, Granted("A", 0, 1, (), True))
     for value in (7, 8):
         (access,) = _messages(effects, Apply)
+        (recollection,) = _messages(instance.on_message(state, Recall(4))[1], Recollection)
+        assert recollection.again == (access,), "what it waits for now"
         state, effects = instance.on_message(state, Result(access.id, value))
     _, effects = instance.on_message(state, Deleted(1, (), True, 0))
     assert [(o.branch, o.headers) for o in _messages(effects, Output)] == [
@@ -514,7 +532,9 @@ def test_a_second_answer_to_one_question_is_void() -> None:
     state, _ = instance.take(InstanceState(), [("root", passing)])
     state, effects = instance.on_message(state, peeked)
     (access,) = _messages(effects, Apply)
-    assert instance.on_message(state, peeked) == (state, [])
+    other = attrs.evolve(peeked, values=(("count", 5),))
+    for again in (peeked, other):
+        assert instance.on_message(state, again) == (state, [])
     _, effects = instance.on_message(state, Recall(4))
     (recollection,) = _messages(effects, Recollection)
     assert recollection.again == (access,)
@@ -1084,3 +1104,264 @@ def _alarm(headers: Any, flow: Any, clock: int) -> Process:
     """Raise an alarm, and drop the packet."""
     yield from ()
     return Outcome(alerts=("alarm",))
+
+
+# ---------------------------------------------------------------------- what two samples had left
+
+
+def test_the_queue_counts_all_that_it_has_forgotten() -> None:
+    """CHAIN-3, DUP-2: statistics are of everything since the start."""
+    queue, state = Queue("v.0", ("u.0",)), QueueState()
+    for clock in (1, 2):
+        state, _ = queue.on_item(state, ("u.0", _packet(clock)))
+        state = queue.forget(state, Past().until(1, clock))
+    assert (state.forgotten, dict(state.seen.items())) == (2, {})
+
+
+def test_a_span_ends_at_both_its_ends() -> None:
+    """DUP-2: of two clocks in no order."""
+    past = Past(((3, 5), (8, 9)))
+    assert past.is_one_span(5, 3)
+    assert past.is_one_span(3, 5)
+    for one, other in ((4, 2), (4, 6), (4, 8), (6, 7)):
+        assert not past.is_one_span(one, other)
+
+
+def test_a_copy_that_is_refreshed_has_been_read() -> None:
+    """REC-5, CACHE-3: a recovered store is told the newest value that anybody has seen."""
+    client, key = Client("store", LIMIT), ObjectKey("v", "limit", ())
+    state = ClientState(copies=Map({key: 3}))
+    stamp = Stamp(2, 4, ())
+    state = client.on_callback(state, Callback(key, 4, stamp))
+    assert (state.copies[key], state.reads[key]) == (4, stamp)
+
+
+def test_a_recovered_store_has_what_its_users_remember() -> None:
+    """REC-5: and a checkpoint of it, if it writes any; what came meanwhile is answered."""
+    begin = [Crashed(), Received("manager", Start((), 4, ask=("v.0",)))]
+    late = Received("v.0", _access("a"))
+    asked = _access("b", 7, Get())
+    told = Received("v.0", Recollection(4, issued=(_add(3, "b"),), again=(asked,)))
+    for stamps in (True, False):
+        _, state, sends = _stored(*begin, late, told, stamps=stamps)
+        assert state.memory.values[KEYS["b"]] == 11
+        assert state.checkpoint.values.get(KEYS["b"]) == (11 if stamps else None)
+        results = [send.message.value for send in sends if isinstance(send.message, Result)]
+        assert results == [11, 1]
+
+
+def test_a_root_counts_the_signals_of_the_store_and_no_others() -> None:
+    """DEL-2: nor does it write them to the store, which has sent them."""
+    root = Root(log_in_store=True)
+    state, _ = _arrived(root, "A")
+    state, _ = root.on_logged(state, 1)
+    state, _ = root.on_committed(state, Committed(1, (), 2))
+    assert dict(state.log[1].signals.items()) == {(): 2}
+    state, (write,) = root.on_delete(state, "v.0", _delete(1, vector=3))
+    assert isinstance(write, Send)
+    assert isinstance(write.message, WriteLog)
+    assert write.message.entry == attrs.evolve(state.log[1], signals=Map())
+
+
+def test_a_recovered_store_is_told_which_outputs_may_have_left() -> None:
+    """REC-2, REC-5: without a number, as nobody waits for an answer."""
+    root = Root(log_in_store=True)
+    state, _ = _arrived(root, "A")
+    state, _ = root.on_logged(state, 1)
+    state, _ = root.on_delete(state, "v.0", attrs.evolve(_delete(1, vector=1), waits=True))
+    answered = Answered("v.0", 1, (), 0)
+    assert WriteLog(0, 0, None, answered) in [send.message for send in root.recall(state)]
+
+
+def test_what_a_root_heard_in_recovery_it_knows() -> None:
+    """REC-3, DEL-2: a signal is not sent again."""
+    chain = attrs.evolve(CHAIN, log="store")
+    events = [Crashed(), Received("manager", Start((), 5))]
+    events += [Received("store", Committed(1, (), 2))]
+    answer = Remembered(5, 1, (LogEntry(_packet(1)),), (), ())
+    _, state, _ = _component("root", *events, Received("store", answer), chain=chain)
+    assert dict(state.root.log[1].signals.items()) == {(): 2}
+
+
+# ---------------------------------------------------------------------- the manager once more
+
+
+def test_an_instance_tells_of_flows_whose_place_is_known() -> None:
+    """CHAIN-3: where they began is not changed by it."""
+    manager, state, _ = _component("manager")
+    scale = Scale("count", 7, COUNT[:2])
+    state = attrs.evolve(
+        state, scales=Map({"count": scale}), firsts=Map({("count", "A"): COUNT[2]})
+    )
+    state, _ = manager.step(state, Received("store", Holds(COUNT[2], 7, 0, ("A",))))
+    assert state.firsts["count", "A"] == COUNT[2]
+
+
+def test_a_move_elsewhere_keeps_no_cache_away() -> None:
+    """CACHE-4: of flows of the vertex itself all must be back."""
+    vertices = (Vertex("pass", PASS, 2), Vertex("v", HOT, 2, split="host"))
+    chain, hosts = Chain(vertices, (("pass", "v"),)), ("v.0", "v.1")
+    at = home("A", hosts, HOT.scopes[1])
+    away = next(one for one in hosts if one != at)
+    above = MoveRequested("pass", "A", _away("A", PASSES))
+    events = [above, Received(spread("A", PASSES), HandedOver("A", 1))]
+    events += [MoveRequested("v", "A", away)]
+    events += [Received(one, CacheKnown(Cache(False))) for one in hosts]
+    events += [Received(at, HandedOver("A", 1)), MoveRequested("v", "A", at)]
+    _, state, sends = _component(
+        "manager", *events, Received(away, HandedOver("A", 2)), chain=chain
+    )
+    assert [send.message for send in sends] == [Drain(state.session)] * 2
+
+
+def test_the_failure_of_an_instance_voids_what_others_say() -> None:
+    """CACHE-4, REC-1: its failover sends anew, so all are asked anew when that is back."""
+    vertex = Vertex("v", HOT, 2, split="host")
+    manager, state, _ = _component("manager", chain=Chain((vertex,)))
+    awaited: Map[Any, Any] = Map({("drain", "v 1"): frozenset({"v.0", "v.1"})})
+    state, _ = manager.step(attrs.evolve(state, awaited=awaited), Failed("v.1"))
+    assert not [key for key, _ in state.awaited.items() if key[0] == "drain"]
+
+
+def test_a_tenure_is_fixed_for_each_vertex_above() -> None:
+    """MOVE-1: where two vertices are above, each has its own clocks."""
+    vertices = (Vertex("one", PASS, 2), Vertex("two", PASS, 2), Vertex("count", MARKER, 2))
+    chain = Chain(vertices, (("one", "count"), ("two", "count")))
+    events = [_wishes()[1], Received("one.0", Begin("count", "A", 1, 5, 0))]
+    _, _, sends = _component("manager", *events, chain=chain)
+    assert sends == [Send(to, Since("count", "A", 1, 5)) for to in ("one.0", "one.1")]
+
+
+def test_a_move_above_waits_for_every_move_below() -> None:
+    """MOVE-5, MOVE-6: in whatever order those are over (finding 16)."""
+    above, below = _wishes()
+    back = attrs.evolve(below, to=spread("A", COUNT[:2]))
+    later = Received(below.to, HandedOver("A", 2))
+    manager, state, sends = _component("manager", below, back, above, later)
+    assert sends == []
+    _, sends = manager.step(state, Received(back.to, HandedOver("A", 1)))
+    assert [send.message for send in sends] == [Move("pass", "A", 1, above.to)]
+
+
+def test_a_wish_that_is_begun_or_void_keeps_none_back() -> None:
+    """CHAIN-3, MOVE-1: those behind it are looked at as well."""
+    manager, state, _ = _component("manager")
+    other = _wishes("B")[0]
+    there = MoveRequested("count", "A", spread("A", COUNT[:2]))
+    for first in (NARROW, there):
+        waits = attrs.evolve(state, wishes=(first,))
+        after, sends = manager.step(waits, other)
+        assert Send("root", Move("pass", "B", 1, other.to)) in sends
+        assert after.wishes == ()
+    wider = ScaleRequested("count", COUNT[:2])
+    _, busy, _ = _component("manager", NARROW)
+    after, sends = manager.step(attrs.evolve(busy, wishes=(wider,)), other)
+    assert Send("root", Move("pass", "B", 1, other.to)) in sends
+    assert after.wishes == (wider,)
+
+
+def test_whoever_is_ready_is_made_known_to_a_store_in_recovery() -> None:
+    """REC-7: it was not asked when the store began."""
+    begun = Failed("pass.0"), Received("store", Fenced("pass.0", 1)), Failed("store")
+    _, _, sends = _component("manager", *begun, Received("pass.0", Ready(1)))
+    assert Send("store", Ask("pass.0")) in sends
+    _, _, sends = _component("manager", Failed("root"), Failed("store"), Received("root", Ready(1)))
+    assert Send("store", Ask("root")) in sends
+
+
+CLONED = (
+    CloneRequested("pass.0"),
+    Received("store", Fenced("pass.0'", 1)),
+    Received("pass.0'", Ready(1)),
+    Received("root", HostsKnown(Hosts("pass.0", ("pass.0", "pass.0'")))),
+    Received("pass.0'", Recovered(2)),
+)
+
+
+def test_the_end_of_a_cloning_is_waited_for_once() -> None:
+    """CLONE-3, MOVE-1: a move that had to wait begins, and is no wish any more."""
+    wish = _wishes()[1]
+    manager, state, sends = _component("manager", *CLONED, wish)
+    assert (state.wishes, sends) == ((wish,), [])
+    state, sends = manager.step(state, KeepRequested("pass.0'"))
+    assert Send("pass.0'", Move("count", "A", 1, wish.to)) in sends
+    assert state.wishes == ()
+    assert [flow for flow, _ in state.under_way.items()] == ["A"]
+
+
+def test_a_host_that_is_stopped_is_waited_for_no_more() -> None:
+    """CLONE-2, CLONE-3: the replay to a clone below begins when all others have heard of it."""
+    hosts = Hosts("count.0", ("count.0", "count.0'"))
+    below = [CloneRequested("count.0"), Received("store", Fenced("count.0'", 3))]
+    below += [Received("count.0'", Ready(3))]
+    below += [Received(one, HostsKnown(hosts)) for one in PASSES]
+    manager, state, sends = _component("manager", *CLONED, *below)
+    assert sends == []
+    assert state.awaited["hosts", "count.0"] == {"pass.0'"}
+    state, sends = manager.step(state, KeepRequested("pass.0"))
+    assert [send.message.target for send in sends if isinstance(send.message, Replay)] == [
+        "count.0'"
+    ]
+    assert ("hosts", "count.0") not in state.awaited
+
+
+def test_a_period_ends_with_the_failure_of_the_last_that_was_asked() -> None:
+    """CHAIN-3: and what the operator's logic makes of it is done."""
+    wish = _wishes()[1]
+    count = Vertex("count", COUNTER, 2, standby=1, logic=lambda statistics: (wish,))
+    chain = attrs.evolve(CHAIN, vertices=(CHAIN.vertices[0], count))
+    told = [Received(one, Load(one, 1, 3, 0)) for one in COUNT[:1]]
+    failed = [Failed(one) for one in COUNT[1:]]
+    events = [PollTimer("count"), *told, *failed]
+    _, state, sends = _component("manager", *events, chain=chain)
+    moves = [send.message for send in sends if isinstance(send.message, Move)]
+    assert moves == [Move("count", "A", 1, wish.to)] * 2
+    assert state.wishes == ()
+
+
+# ---------------------------------------------------------------------- the chain once more
+
+
+def test_there_are_as_many_roots_as_a_clock_can_tell_apart() -> None:
+    """SPLIT-4, CHAIN-4: one more is refused, and so is none."""
+    chain = Chain((Vertex("v", PASS),))
+    for roots in (1, 1 << ROOT_BITS):
+        assert list(check(attrs.evolve(chain, roots=roots))) == ["v"]
+    for roots in (0, 1 + (1 << ROOT_BITS)):
+        with pytest.raises(UsageError, match=f"{roots} roots"):
+            check(attrs.evolve(chain, roots=roots))
+
+
+def test_the_host_of_a_clone_is_down_at_first() -> None:
+    """CLONE-1: the instance's own is up."""
+    components = compile_chain(Chain((Vertex("v", PASS, clones=True),))).components
+    assert {name: components[name].initial.up for name in ("v.0", "v.0'")} == {
+        "v.0": True,
+        "v.0'": False,
+    }
+
+
+def test_every_component_follows_the_rules_of_the_variant() -> None:
+    """A variant that one of them does not know of would be another variant."""
+    rules = attrs.evolve(AMENDED, name="mine")
+    components = compile_chain(CHAIN, rules).components
+    known = {
+        (name, type(part).__name__): part.rules
+        for name, component in components.items()
+        for part in (component, *(getattr(component, at, None) for at in PARTS))
+        if hasattr(part, "rules")
+    }
+    assert {one.name for one in known.values()} == {"mine"}
+    assert {name for name, _ in known} == {*components} - {"manager"}
+
+
+PARTS = ("queue", "instance", "splitter", "root")
+
+
+def test_only_what_one_instance_has_alone_depends_on_the_split() -> None:
+    """CACHE-3, CACHE-4: copies of what no scope keys are kept anywhere."""
+    both = attrs.evolve(HOT, objects=(*HOT.objects, *LIMIT.objects))
+    for split, alone in (("host", True), ("flow", False)):
+        manager = compile_chain(Chain((Vertex("v", both, 2, split=split),))).components["manager"]
+        assert isinstance(manager, Manager)
+        assert dict(manager.alone.items()) == {"v": alone}

@@ -18,12 +18,10 @@ class Caching(Scaling):
 
     def _share(self, state: ManagerState, vertex: str) -> tuple[ManagerState, bool, Sends]:
         """See to it that nobody serves a vertex' shared objects from a cache; tell if so."""
-        if vertex not in self.alone:
-            return state, True, []
+        sends: Sends = []
         if self._cache(state, vertex).alone:
             state, sends = self._set_cache(state, vertex, Cache(False))
-            return state, ("cache", vertex) not in state.awaited, sends
-        return state, ("cache", vertex) not in state.awaited, []
+        return state, ("cache", vertex) not in state.awaited, sends
 
     def _unshare(self, state: ManagerState, vertex: str) -> tuple[ManagerState, Sends]:
         """Let caches begin again once every flow is back where the split puts it.

@@ -259,7 +259,7 @@ def compile_chain(chain: Chain, rules: Rules = AMENDED) -> Physical:
         Map({v.name: VertexManager(v.logic) for v in chain.vertices if v.logic}),
     )
     outlets = tuple(address for name in lasts for address in instances[name])
-    components["sink"] = Sink(Queue("sink", outlets, suppress=False, rules=rules))
+    components["sink"] = Sink(Queue("sink", outlets, rules=rules))
     return Physical(
         chain,
         instances,

@@ -194,8 +194,8 @@ class Client:
         while outbox and not outbox[0][0] & state.unconfirmed:
             out.append(outbox.pop(0)[1])
         for effect in effects:
-            waits = self.rules.commits_first(len(state.unconfirmed)) or outbox
-            if bound(effect) and waits:
+            # Whatever is in the outbox still waits for one of these.
+            if bound(effect) and self.rules.commits_first(len(state.unconfirmed)):
                 outbox.append((state.unconfirmed, effect))
             else:
                 out.append(effect)

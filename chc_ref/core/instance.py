@@ -381,7 +381,7 @@ class Instance(Processing):
         sends = [
             self._ask(state, waiting[0])
             for slot, waiting in sorted_items(state.blocked)
-            if waiting and isinstance(waiting[0], Packet) and slot not in busy
+            if slot not in busy
         ]
         if work is not None and work.wait is Wait.PEEK:
             sends.append(self._ask(state, work.packet, peek=True))

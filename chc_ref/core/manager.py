@@ -291,7 +291,7 @@ class Manager(Cloning):
     def _keep(self, state: ManagerState, instance: Address) -> tuple[ManagerState, Sends]:
         """Keep the chosen host and stop the other, once the clone is up (CLONE-3)."""
         hosts, kept = self._hosts(state, instance), state.keeps.get(instance)
-        if kept is None or kept not in hosts or len(hosts) < 2:
+        if kept is None or len(hosts) < 2:
             return evolve(state, keeps=state.keeps.discard(instance)), []
         if any(host in state.recovering for host in hosts):
             return state, []
@@ -351,13 +351,13 @@ class Manager(Cloning):
         self, state: ManagerState, address: Address, sends: Sends
     ) -> tuple[ManagerState, Sends]:
         """Wait for no answer of a component that has failed: its failover knows all."""
-        if "." in address:  # what it has sent may still come: ask all again when it is back
-            state = self._forget_drains(state, vertex_of(address))
-            vertex = vertex_of(address)
-            if vertex in state.periods:
-                period = self.managers[vertex].on_failure(state.periods[vertex], address)
-                state, more = self._close(state, vertex, period)
-                sends = sends + more
+        vertex = vertex_of(address)
+        # What an instance has sent may still come: ask all again when it is back.
+        state = self._forget_drains(state, vertex)
+        if vertex in state.periods:
+            period = self.managers[vertex].on_failure(state.periods[vertex], address)
+            state, more = self._close(state, vertex, period)
+            sends = sends + more
         for key, _ in sorted_items(state.awaited):
             if key[0] != "leave":  # that one its failover will say
                 state, more = self._answered(state, key, address)

@@ -369,7 +369,7 @@ class SinkState:
 
 @attrs.frozen
 class Sink:
-    """Where packets and alerts leave. It holds back for order, and suppresses no packet."""
+    """Where packets and alerts leave. Its queue holds back for order."""
 
     queue: Queue
     initial: SinkState = SinkState()

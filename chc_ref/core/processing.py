@@ -176,7 +176,7 @@ class Processing:
         slot = (work.packet.flow, work.packet.epoch)
         waiting = state.blocked.get(slot)
         passing = work.packet.target not in (None, self.address)
-        if work.mode is Mode.OWN or passing or waiting is None:
+        if passing or waiting is None:
             return state, []
         return self._next(state, slot, waiting)
 

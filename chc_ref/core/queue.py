@@ -70,8 +70,6 @@ class Queue:
     owner: Address
     upstream: tuple[Address, ...]
     """Instances (or roots) whose splitters send here: an end counts when all have sent it."""
-    suppress: bool = True
-    """False for the sink: an end host has no queue of ours (REC-2)."""
     rules: Rules = AMENDED
 
     def on_item(self, state: QueueState, item: Item) -> tuple[QueueState, list[Item]]:
@@ -171,7 +169,7 @@ class Queue:
         overtake it (findings).
         """
         message = item[1]
-        if isinstance(message, Packet) and self.suppress:
+        if isinstance(message, Packet):
             # A replayed packet on its way to another instance is no suspicious duplicate
             # (DUP-3), but one replay sends it once.
             mine = message.target in (None, self.owner)

@@ -71,9 +71,7 @@ class Scaling(Directory):
         first = new if old in state.drained else old
         state = evolve(state, firsts=state.firsts.insert(key, first))
         sends = [Send(to, Route(vertex, flow, first)) for to in self._above(state, vertex)]
-        if first == new:
-            return state, sends
-        wish = MoveRequested(vertex, flow, new)
+        wish = MoveRequested(vertex, flow, new)  # void if it begins there
         return evolve(state, wishes=(*state.wishes, wish)), sends
 
     def _is_current(self, state: ManagerState, holds: Holds) -> bool:
