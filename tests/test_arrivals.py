@@ -68,8 +68,6 @@ def test_a_move_names_a_real_flow() -> None:
     assert wish == MoveRequested("nat", FiveTuple.parse(FLOW), "nat.0")
     (wish,) = of_table(Path("model"), {**table, "packets": []}).world.wishes
     assert wish == MoveRequested("nat", FiveTuple.parse(FLOW), "nat.0"), "by its form"
-        "there is no packet to tell, but its form"
-    )
     (wish,) = of_table(Path("model"), {**table, "packets": [], "moves": [TINY]}).world.wishes
     assert wish == MoveRequested("nat", "A", "nat.0")
     with pytest.raises(UsageError, match="flow 'A' is not of the form"):
