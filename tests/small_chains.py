@@ -74,6 +74,7 @@ def chains(draw: st.DrawFn, nfs: tuple[NetworkFunction, ...]) -> Chain:
         tuple((NAMES[i], NAMES[j]) for i, j in edges),
         log=draw(st.sampled_from(("root", "store"))),
         persist_every=draw(st.integers(0, 2)),
+        capacity=draw(st.sampled_from((0, 0, 2))),
         roots=draw(st.integers(1, 2)),
         write_ahead=draw(st.booleans()),
     )

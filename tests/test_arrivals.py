@@ -16,6 +16,7 @@ from chc_ref.errors import UsageError
 from chc_ref.nfs.headers import ACK, SYN, TCP, FiveTuple, Headers
 
 FLOW = "tcp:10.0.0.1:4000-5.5.5.5:22"
+TINY = {"flow": "A", "to": "nat.0"}
 NAT = {"vertices": [{"name": "nat", "nf": "nat", "instances": 2}]}
 
 
@@ -65,5 +66,9 @@ def test_a_move_names_a_real_flow() -> None:
     table = {**NAT, "packets": [{"flow": FLOW}], "moves": [{"flow": FLOW, "to": "nat.0"}]}
     (wish,) = of_table(Path("model"), table).world.wishes
     assert wish == MoveRequested("nat", FiveTuple.parse(FLOW), "nat.0")
+    (wish,) = of_table(Path("model"), {**table, "packets": []}).world.wishes
+    assert wish == MoveRequested("nat", FiveTuple.parse(FLOW), "nat.0"), "by its form"
+    (wish,) = of_table(Path("model"), {**table, "packets": [], "moves": [TINY]}).world.wishes
+    assert wish == MoveRequested("nat", "A", "nat.0")
     with pytest.raises(UsageError, match="flow 'A' is not of the form"):
-        of_table(Path("model"), {**table, "moves": [{"flow": "A", "to": "nat.0"}]})
+        of_table(Path("model"), {**table, "moves": [TINY]})

@@ -77,14 +77,24 @@ def write(arrival: Arrive) -> Any:
     return {key: value for key, value in entry.items() if value or key in ("flow", "outbound")}
 
 
-def flow(name: str, real: bool) -> Flow:
-    """Give the flow of a name: of a real packet's, or of a tiny one's.
+def is_real(arrival: Arrive) -> bool:
+    """Tell whether a packet has real headers."""
+    return isinstance(arrival.headers, Headers)
+
+
+def flow(name: str, packets: tuple[Arrive, ...]) -> Flow:
+    """Give the flow of a name: a real one where packets are real, or there are none at all.
 
     Raises:
-        UsageError: it is no name of a real flow.
+        UsageError: packets are real, and it is no name of a real flow.
 
     """
-    return FiveTuple.parse(name) if real else name
+    if any(map(is_real, packets)):
+        return FiveTuple.parse(name)
+    try:
+        return name if packets else FiveTuple.parse(name)
+    except UsageError:
+        return name
 
 
 def _flags(letters: str) -> int:

@@ -16,6 +16,7 @@ from chc_ref.check import arrivals as arrivals_
 from chc_ref.core import messages
 from chc_ref.core.chain import Chain, compile_chain
 from chc_ref.core.messages import (
+    Arrive,
     CloneRequested,
     KeepRequested,
     MoveRequested,
@@ -27,7 +28,6 @@ from chc_ref.core.values import beside, vertex_of
 from chc_ref.core.vertex import Wish
 from chc_ref.errors import UsageError
 from chc_ref.files import Keys, at, check_keys, read_toml
-from chc_ref.nfs.headers import Headers
 from chc_ref.nfs.tiny import TINY
 from chc_ref.system.composition import System
 from chc_ref.system.endpoint import MakeTransport, over_network
@@ -160,8 +160,8 @@ def _model(path: Path, data: dict[str, Any]) -> Model:
     _check_keys(data)
     of_chain = {key: data[key] for key in chains.KEYS if key in data}
     arrivals = tuple(arrivals_.read(n, entry) for n, entry in enumerate(data["packets"], start=1))
-    real = any(isinstance(arrival.headers, Headers) for arrival in arrivals)
-    if real and not all(isinstance(arrival.headers, Headers) for arrival in arrivals):
+    real = any(map(arrivals_.is_real, arrivals))
+    if real and not all(map(arrivals_.is_real, arrivals)):
         raise UsageError("packets: those with real headers and those without do not mix")
     chain = chains.read(of_chain, path.parent)
     for entry in data["vertices"] if arrivals and not real else ():
@@ -170,7 +170,7 @@ def _model(path: Path, data: dict[str, Any]) -> Model:
     physical = compile_chain(chain)
     instances = {a for of in physical.instances.values() for a in of}
     components = physical.components.keys() - {"manager", "sink"}
-    wishes = tuple(_wish(entry, instances, components, real) for entry in data.get("moves", ()))
+    wishes = tuple(_wish(entry, instances, components, arrivals) for entry in data.get("moves", ()))
     for address in data.get("fragile", ()):
         _known(address, components, "fragile")
         _recoverable(address, chain)
@@ -257,7 +257,9 @@ def _recoverable(address: str, chain: Chain) -> None:
         raise UsageError("a root can fail only with persist_every or log = 'store' (ROOT-5)")
 
 
-def _wish(entry: Any, instances: set[str], components: set[str], real: bool) -> Wish:
+def _wish(
+    entry: Any, instances: set[str], components: set[str], packets: tuple[Arrive, ...]
+) -> Wish:
     """Read one entry of ``moves``: a move, a clone, or which host of a clone to keep."""
     if isinstance(entry, dict) and entry.keys() == {"clone"}:
         _known(entry["clone"], instances, "clone")
@@ -271,7 +273,7 @@ def _wish(entry: Any, instances: set[str], components: set[str], real: bool) -> 
     if not isinstance(entry, dict) or entry.keys() != {"flow", "to"}:
         raise UsageError(f"move {entry!r} needs flow and to; or clone; or keep; or scale")
     _known(entry["to"], instances, "moves")
-    flow = arrivals_.flow(entry["flow"], real)
+    flow = arrivals_.flow(entry["flow"], packets)
     return MoveRequested(vertex_of(entry["to"]), flow, entry["to"])
 
 

@@ -395,7 +395,7 @@ class Manager(Cloning):
         return state, ask + sends
 
     def _store_ready(self, state: ManagerState, store: Address) -> tuple[ManagerState, Sends]:
-        """Repeat what the store may not have taken before it failed."""
+        """Repeat what the store may not have taken before it failed (REC-7)."""
         state = evolve(state, recovering=state.recovering.discard(store))
         sends = [
             Send(store, Fence(address, state.starts[address]))

@@ -2,7 +2,7 @@
 
 Owns the clock and the log of every packet that some instance may still process (ROOT-3).
 The log is kept here alone, or in a store as well (ROOT-2): a packet is then forwarded, and a
-delete answered, once the store has it, so a root and an NF may fail together. In the first
+delete answered, once the store has it, so a root and an NF may fail together (REC-7). In the first
 model every n-th clock is written to the store before its packet is forwarded (ROOT-5): were it
 forwarded first, a crash in between would let the next root give the same clock again.
 Paper: sections 5, 5.3 and 5.4.
