@@ -61,6 +61,10 @@ def _sent(effects: list[Any], kind: type) -> list[Any]:
     return [message for message in messages if isinstance(message, kind)]
 
 
+def _kinds(effects: list[Any]) -> list[type]:
+    return [type(effect.message) for effect in effects if isinstance(effect, Send)]
+
+
 def test_packets_wait_for_their_flow_and_keep_its_order() -> None:
     """MOVE-3, MOVE-5: buffered until the state is here, then processed as they came."""
     instance = _instance()
@@ -172,7 +176,7 @@ def test_a_replay_ends_the_cache_of_its_flow() -> None:
     assert [flow for flow, _ in later.owned.items()] == ["A"], "another tenure is no replay"
     replayed = _packet(2, target="v.0", session=2)
     state, effects = instance.take(state, [("u.0", replayed)])
-    assert [type(send.message) for send in effects if isinstance(send, Send)] == [Apply, Acquire]
+    assert _kinds(effects) == [Apply, Acquire]
     assert not state.client.unflushed
     assert not dict(state.owned.items())
 
@@ -181,11 +185,7 @@ def test_what_is_handed_over_is_not_kept() -> None:
     """MOVE-2, REC-4: nothing of it is flushed again, nor remembered as ours."""
     instance, state = _owning()
     state, effects = instance.take(state, [(u, LastMark("A", 1)) for u in ("u.0", "u.1")])
-    assert [type(send.message) for send in effects if isinstance(send, Send)] == [
-        Apply,
-        Release,
-        HandedOver,
-    ]
+    assert _kinds(effects) == [Apply, Release, HandedOver]
     assert not state.client.unflushed
     _, effects = instance.on_message(state, Recall(4))
     (recollection,) = _sent(effects, Recollection)
@@ -228,16 +228,21 @@ def test_what_passes_through_waits_for_nothing_else() -> None:
     state, effects = instance.on_message(state, over)
     assert effects == [], "what waits here has been asked for"
     assert state.work is None
+    marks = [(u, LastMark("A", 1)) for u in ("u.0", "u.1")]
+    state, _ = instance.take(state, [*marks, ("u.0", _packet(2, target="w.0", session=3))])
+    assert state.work is not None, "nor for a handover"
 
 
 def test_a_recovered_store_is_asked_the_same_again() -> None:
     """REC-5, DUP-3: one that only looked looks again, and owns nothing by it."""
     instance = _instance()
-    state, asked = instance.take(InstanceState(), [("u.0", _packet(3, target="w.0", session=2))])
+    passing = _packet(3, target="w.0", session=2)
+    state, effects = instance.take(InstanceState(), [("u.0", passing)])
+    (asked,) = _sent(effects, Acquire)
     _, effects = instance.on_message(state, Recall(4))
     (recollection,) = _sent(effects, Recollection)
-    assert recollection.again == tuple(_sent(asked, Acquire))
-    assert recollection.again[0].peek
+    assert recollection.again == (asked,)
+    assert asked.peek
 
 
 def test_an_instance_is_left_when_every_splitter_says_so() -> None:

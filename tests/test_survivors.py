@@ -102,7 +102,7 @@ from chc_ref.core.root import Root, RootState
 from chc_ref.core.rules import AMENDED
 from chc_ref.core.splitter import Downstream, Splitter, SplitterState
 from chc_ref.core.store import Store
-from chc_ref.core.transport import Datagram, Transport
+from chc_ref.core.transport import Datagram, Peer, Transport
 from chc_ref.core.values import (
     ROOT_BITS,
     Map,
@@ -117,7 +117,7 @@ from chc_ref.core.values import (
 from chc_ref.core.vertex import VertexManager, VertexState
 from chc_ref.core.work import Emit, InstanceState, Mode, Wait, Work
 from chc_ref.errors import UsageError
-from chc_ref.nfs.tiny import BORROW, COUNTER, HOT, LIMIT, MARKER, PASS
+from chc_ref.nfs.tiny import BORROW, COUNTER, HOT, LATCH, LIMIT, MARKER, PASS
 
 # ---------------------------------------------------------------------- splitter
 
@@ -413,6 +413,9 @@ def test_a_store_asks_everybody_who_is_there() -> None:
     begun = Failed("pass.1"), Received("store", Fenced("pass.1", 1))
     _, _, sends = _component("manager", *begun, Failed("store"))
     assert sends[0].message.ask == users
+    runs = Received("pass.1", Ready(1))
+    _, _, sends = _component("manager", *begun, runs, Failed("store"))
+    assert sends[0].message.ask == (*COUNT, *PASSES, "root")
     _, _, sends = _component("manager", Failed("root"), Failed("store"))
     assert "root" not in sends[0].message.ask
 
@@ -692,9 +695,10 @@ def test_what_is_no_update_commits_nothing() -> None:
     read, update = _access("a", operation=Get()), _access("b")
     _, state, sends = _stored(Received("v.0", read))
     assert [send.to for send in sends] == ["v.0"]
+    assert sends[0].message.stamp == Stamp(0, None, ())
     assert state.memory.records[read.id].token == 0
     _, state, sends = _stored(Received("v.0", attrs.evolve(update, emulate=True)))
-    assert [send.message.known for send in sends] == [False]
+    assert [(send.message.known, send.message.stamp) for send in sends] == [(False, None)]
     assert not dict(state.memory.applied.items())
     _, state, _ = _stored(Received("v.0", update), stamps=False)
     assert not dict(state.memory.applied.items()), "nobody keeps a log"
@@ -1148,6 +1152,7 @@ def test_a_recovered_store_has_what_its_users_remember() -> None:
         assert state.checkpoint.values.get(KEYS["b"]) == (11 if stamps else None)
         results = [send.message.value for send in sends if isinstance(send.message, Result)]
         assert results == [11, 1]
+        assert not dict(state.recalled.items())
 
 
 def test_a_root_counts_the_signals_of_the_store_and_no_others() -> None:
@@ -1212,6 +1217,25 @@ def test_a_move_elsewhere_keeps_no_cache_away() -> None:
         "manager", *events, Received(away, HandedOver("A", 2)), chain=chain
     )
     assert [send.message for send in sends] == [Drain(state.session)] * 2
+
+
+def test_caches_begin_when_every_failover_is_up() -> None:
+    """CACHE-4, REC-1: what its replay makes it send the store does not have yet."""
+    hosts = ("v.0", "v.1")
+    at = home("A", hosts, HOT.scopes[1])
+    away = next(one for one in hosts if one != at)
+    events: list[Any] = [MoveRequested("v", "A", away)]
+    events += [Received(one, CacheKnown(Cache(False))) for one in hosts]
+    events += [Received(at, HandedOver("A", 1)), MoveRequested("v", "A", at), Failed("v.1")]
+    chain = Chain((Vertex("v", HOT, 2, split="host"),))
+    over = Received(away, HandedOver("A", 2))
+    manager, state, sends = _component("manager", *events, over, chain=chain)
+    assert sends == []
+    for event in (Received("store", Fenced("v.1", 1)), Received("v.1", Ready(1))):
+        state, sends = manager.step(state, event)
+    assert [type(send.message) for send in sends] == [Replay]
+    state, sends = manager.step(state, Received("v.1", Recovered(2)))
+    assert [send.message for send in sends] == [Drain(3)] * 2
 
 
 def test_the_failure_of_an_instance_voids_what_others_say() -> None:
@@ -1345,14 +1369,12 @@ def test_every_component_follows_the_rules_of_the_variant() -> None:
     """A variant that one of them does not know of would be another variant."""
     rules = attrs.evolve(AMENDED, name="mine")
     components = compile_chain(CHAIN, rules).components
-    known = {
-        (name, type(part).__name__): part.rules
-        for name, component in components.items()
-        for part in (component, *(getattr(component, at, None) for at in PARTS))
-        if part is not None and hasattr(part, "rules")
-    }
-    assert {one.name for one in known.values()} == {"mine"}
-    assert {name for name, _ in known} == {*components} - {"manager"}
+    known: dict[str, list[str]] = {}
+    for name, component in components.items():
+        parts: list[Any] = [component, *(getattr(component, at, None) for at in PARTS)]
+        known[name] = [part.rules.name for part in parts if hasattr(part, "rules")]
+    assert {one for names in known.values() for one in names} == {"mine"}
+    assert [name for name, names in known.items() if not names] == ["manager"]
 
 
 PARTS = ("queue", "instance", "splitter", "root")
@@ -1365,3 +1387,150 @@ def test_only_what_one_instance_has_alone_depends_on_the_split() -> None:
         manager = compile_chain(Chain((Vertex("v", both, 2, split=split),))).components["manager"]
         assert isinstance(manager, Manager)
         assert dict(manager.alone.items()) == {"v": alone}
+
+
+def test_the_manager_knows_where_roots_write_to() -> None:
+    """ROOT-5, STORE-8: the first of several stores."""
+    manager = compile_chain(Chain((Vertex("v", COUNTER, store="store2"),))).components["manager"]
+    assert isinstance(manager, Manager)
+    assert manager.clocks == "store"
+
+
+def test_a_copy_is_asked_for_of_what_may_be_copied() -> None:
+    """CACHE-3, CACHE-4, DUP-3: of nothing else, nor by who only emulates."""
+    read = _access("limit", operation=Get())
+    for nf, access, keeps in (
+        (LIMIT, read, True),
+        (LIMIT, attrs.evolve(read, emulate=True), False),
+        (LIMIT, attrs.evolve(read, blocking=False), False),
+        (LIMIT, _access("limit"), False),
+        (HOT, _access("hot"), True),
+        (BORROW, _access("pool", operation=Get()), False),
+        (BORROW, _access("pool"), False),
+    ):
+        send = Client("store", nf).request(ClientState(), access)
+        assert send.message.register == keeps, access
+
+
+def test_a_delete_is_answered_to_who_waits_for_it() -> None:
+    """REC-2: a copy of the packet that waits for a result waits on."""
+    instance = _instance(TWICE, last=True)
+    state, _ = instance.take(InstanceState(), [("root", _packet(1))])
+    state, _ = instance.on_message(state, Granted("A", 0, 1, (), True))
+    assert instance.on_message(state, Deleted(1, (), True, 0)) == (state, [])
+
+
+def test_an_alert_of_a_packet_that_goes_on_goes_out_at_once() -> None:
+    """CHAIN-1: behind the packet."""
+    instance = _instance(LATCH)
+    state, _ = instance.take(InstanceState(), [("root", _packet(1))])
+    state, (asked,) = instance.on_message(state, Granted("A", 0, 1, (), True))
+    assert isinstance(asked, Send)
+    _, effects = instance.on_message(state, Result(asked.message.id, True))
+    assert [type(effect) for effect in effects] == [Emit, Send]
+    assert _messages(effects, Alert) == [Alert("v", 1, "A", (), 0)]
+
+
+def test_a_store_is_told_again_whom_it_must_void() -> None:
+    """CLONE-3, REC-5: a host that is to stop, too."""
+    manager, state, _ = _component("manager", *CLONED, KeepRequested("pass.0'"))
+    session = state.starts["pass.0"]
+    state, _ = manager.step(state, Failed("store"))
+    _, sends = manager.step(state, Received("store", Ready(state.session)))
+    assert sends == [Send("store", Fence("pass.0", session))]
+
+
+def test_only_the_newest_scaling_is_answered() -> None:
+    """CHAIN-3: what a splitter says of another one is void."""
+    void = Received("pass.0", ScaleKnown(attrs.evolve(KNOWN, number=9)))
+    manager, state, _ = _component("manager", NARROW)
+    assert manager.step(state, void) == (state, [])
+
+
+def _given_by(queue: Queue, state: QueueState, *messages: Any) -> list[Any]:
+    """Give what a queue with one splitter above it lets in."""
+    given = []
+    for message in messages:
+        state, items = queue.on_item(state, (queue.upstream[0], message))
+        given += [item for _, item in items]
+    return given
+
+
+def test_the_end_of_a_replay_frees_what_is_of_that_replay() -> None:
+    """MOVE-6, CLONE-2: several have one number, each with a target of its own."""
+    late = _packet(1, after=1, target="w.0", session=3)
+    ends = [ReplayEnd(target, 3, (1,)) for target in ("x.0", "w.0")]
+    given = _given_by(Queue("v.0", ("u.0",)), QueueState(), late, *ends)
+    assert given == [ends[0], late, ends[1]]
+
+
+def test_only_what_a_failover_saw_whole_passes_through_it() -> None:
+    """REC-1, CLONE-2: from its first replay on; a later one of its own changes nothing."""
+    queue, state = Queue("v.0", ("u.0",)), QueueState(recovering=True, born=1)
+    ends = [ReplayEnd("v.0", 3, ()), ReplayEnd("w.0", 2, ()), ReplayEnd("v.0", 7, ())]
+    passing = [_packet(1, target="w.0", session=number) for number in (2, 5)]
+    given = _given_by(queue, state, *ends, *passing)
+    assert given == [ends[0], ends[2], passing[1]]
+
+
+def test_what_was_set_aside_is_known() -> None:
+    """DUP-1: a repeat of it that comes later is dropped."""
+    queue, state = Queue("v.0", ("u.0",)), QueueState(recovering=True, born=1)
+    packet, end = _packet(1), ReplayEnd("v.0", 2, ())
+    assert _given_by(queue, state, packet, end, packet) == [end, packet]
+
+
+def test_a_root_that_has_its_log_knows_what_is_over() -> None:
+    """DUP-2, ROOT-2: nothing, while its first packet is logged."""
+    root = Root(log_in_store=True)
+    answer = Remembered(1, 1, (LogEntry(_packet(1)),), (), ())
+    state, _ = root.recovered(RootState(), [answer])
+    assert root.past(state) is None
+
+
+def test_a_flow_inside_the_split_stays_where_it_is() -> None:
+    """CHAIN-3: also where it would not begin."""
+    below = _wishes()[1]
+    over = Received(spread("A", COUNT[:2]), HandedOver("A", 1))
+    _, state, sends = _component("manager", below, over, ScaleRequested("count", COUNT[:2]))
+    assert {type(send.message) for send in sends} == {Scale}
+    assert state.wishes == ()
+
+
+def test_whoever_waits_for_a_flow_is_answered_in_the_order_of_asking() -> None:
+    """MOVE-4, CLONE-1: both hosts of an instance may ask for it."""
+    hosts = ("v.1", "v.1'")
+    asked = [Received(host, Acquire("A", 1, 5)) for host in hosts]
+    events = [Received("v.0", Acquire("A", 0, 1)), *asked]
+    store, state, sends = _stored(*events)
+    assert sends == []
+    state, sends = store.step(state, Received("v.0", Release("A", 1)))
+    assert [(send.to, send.message.owned) for send in sends] == [(host, True) for host in hosts]
+    assert not dict(state.memory.waiting.items())
+
+
+def test_a_store_stamps_what_the_rule_says_reveals_something() -> None:
+    """REC-5: a variant may hold that only a read does, or nothing."""
+    read = Received("v.0", _access("a", operation=Get()))
+    for rules, stamp in ((AMENDED, Stamp(0, None, ())), (UNSTAMPED, None)):
+        store = attrs.evolve(_stored()[0], rules=rules)
+        _, sends = store.step(store.initial, read)
+        assert [send.message.stamp for send in sends] == [stamp]
+
+
+UNSTAMPED = attrs.evolve(AMENDED, reveals=lambda reads_only: False)
+
+
+def test_an_acknowledgement_that_is_old_takes_nothing_away() -> None:
+    """The network may bring it long after newer ones."""
+    peer = Peer(1, ("x", "y"), first=3, flying=2)
+    for ack in (0, 1, 2):
+        assert peer.acknowledged(ack) == peer
+    assert peer.acknowledged(3).unacknowledged == ("y",)
+
+
+def test_a_datagram_for_somebody_else_is_not_taken() -> None:
+    """A driver may hear what is not meant for it."""
+    one = Transport("a", 1)
+    astray = Datagram("b", "c", 1, 1, 1, 0, ("x",))
+    assert one.on_datagram(one.initial, astray) == (one.initial, [], [])
