@@ -58,7 +58,13 @@ def check(
     models: Annotated[Path | None, typer.Option(help="Folder of the models.")] = None,
     proofs: Annotated[Path | None, typer.Option(help="Folder of the proofs.")] = None,
     seconds: Annotated[float, typer.Option(min=0.0, help="Time limit of one check.")] = 600.0,
-    states: Annotated[int, typer.Option(min=1, help="Limit of states of one model.")] = 5_000_000,
+    states: Annotated[int, typer.Option(min=1, help="Limit of states of one model.")] = 20_000_000,
+    backend: Annotated[
+        str, typer.Option(help="Search of the explorer: kernel (compiled), python, or auto.")
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Threads of the compiled search.")
+    ] = None,
     slow: Annotated[bool, typer.Option(help="Run what is marked slow too.")] = False,
     save: Annotated[
         Path | None, typer.Option(help="Folder for counterexamples, as files for chc replay.")
@@ -71,10 +77,11 @@ def check(
     that fails is fine. With names or a variant the verdict itself is the exit code.
     """
     from chc_ref import suite
-    from chc_ref.check.explore import Limits
+    from chc_ref.check.explore import Limits, Method
     from chc_ref.verdict import worst
 
-    checks = _select(names or [], engine, variant, models, proofs)
+    method = Method(backend, threads)
+    checks = _select(names or [], engine, variant, models, proofs, method)
     checks = [c for c in checks if slow or names or not c.slow]
     limits = Limits(states, seconds)
     results: list[tuple[suite.Check, Any, bool]] = []
@@ -101,7 +108,12 @@ def check(
 
 
 def _select(
-    names: list[str], engine: str, variant: str | None, models: Path | None, proofs: Path | None
+    names: list[str],
+    engine: str,
+    variant: str | None,
+    models: Path | None,
+    proofs: Path | None,
+    method: Any,
 ) -> list[Any]:
     """Give the checks that a command line names."""
     from chc_ref import suite
@@ -127,13 +139,15 @@ def _select(
     checks: list[Any] = []
     for path in files:
         checks += (
-            suite.z3_checks(path) if path.suffix == ".py" else [suite.explorer_check(path, rules)]
+            suite.z3_checks(path)
+            if path.suffix == ".py"
+            else [suite.explorer_check(path, rules, method)]
         )
     plain = [name for name in names if not name.endswith((".toml", ".py"))]
     if files and not plain:
         return checks
     engines = suite.ENGINES if engine == "all" else (engine,)
-    known = [c for e in engines for c in suite.collect(e, models_folder, proofs_folder)]
+    known = [c for e in engines for c in suite.collect(e, models_folder, proofs_folder, method)]
     missing = set(plain) - {c.name for c in known}
     if missing:
         listed = ", ".join(sorted(c.name for c in known))
@@ -141,7 +155,7 @@ def _select(
     chosen = [c for c in known if not plain or c.name in plain]
     if rules is not None:  # a model that names rules of its own tells nothing of others
         paths = [models_folder / f"{c.name}.toml" for c in chosen if plain or not c.violates]
-        chosen = [suite.explorer_check(path, rules) for path in paths if is_model(path)]
+        chosen = [suite.explorer_check(path, rules, method) for path in paths if is_model(path)]
     return checks + chosen
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import attrs
 
 from chc_ref.check import model as models, tlc
-from chc_ref.check.explore import Explorer, Limits
+from chc_ref.check.explore import Explorer, Limits, Method
 from chc_ref.core.rules import Rules
 from chc_ref.errors import UsageError
 from chc_ref.verdict import Report, Verdict
@@ -38,7 +38,7 @@ class Check:
     """Gives the report and whether it is the expected one; may raise ChcError."""
 
 
-def explorer_check(path: Path, rules: Rules | None = None) -> Check:
+def explorer_check(path: Path, rules: Rules | None = None, method: Method | None = None) -> Check:
     """Give the check of one model file by the explorer.
 
     Raises:
@@ -48,7 +48,7 @@ def explorer_check(path: Path, rules: Rules | None = None) -> Check:
     model = models.load(path)
 
     def run(limits: Limits, tick: Tick | None) -> tuple[Report, bool]:
-        explorer = Explorer(model, rules, limits)
+        explorer = Explorer(model, rules, limits, method)
         progress = None
         if tick is not None:
 
@@ -105,7 +105,9 @@ def z3_checks(path: Path) -> tuple[Check, ...]:
     return tuple(check(proof) for proof in kit.load_proofs(path))
 
 
-def collect(engine: str, models_folder: Path, proofs_folder: Path | None) -> tuple[Check, ...]:
+def collect(
+    engine: str, models_folder: Path, proofs_folder: Path | None, method: Method | None = None
+) -> tuple[Check, ...]:
     """Give every check of one engine.
 
     Raises:
@@ -115,7 +117,7 @@ def collect(engine: str, models_folder: Path, proofs_folder: Path | None) -> tup
     found: list[Check] = []
     if engine == "explorer":
         paths = sorted(p for p in models_folder.glob("*.toml") if models.is_model(p))
-        found = [explorer_check(path) for path in paths]
+        found = [explorer_check(path, method=method) for path in paths]
     elif engine == "tlc":
         manifest = models_folder / MANIFEST
         if manifest.is_file():

@@ -86,7 +86,7 @@ def test_the_interned_search_sees_the_graph_of_the_plain_composition(
         text = SMALL.replace('nf = "counter"', 'nf = "recorder"')
     model = _model(tmp_path, f"{text}\n{channels}")
     explorer = Explorer(model)
-    explorer._judge = lambda row: None  # type: ignore[method-assign]  # the graph, not the verdict
+    explorer.properties.judge = lambda row: None  # type: ignore[method-assign]  # the graph alone
     report = explorer.run()
     system = Plain(model)
     seen: dict[State, None] = {system.initial: None}
@@ -101,9 +101,14 @@ def test_the_interned_search_sees_the_graph_of_the_plain_composition(
                 seen[successor] = None
                 frontier.append(successor)
     assert (report.states, report.transitions) == (len(seen), transitions)
-    assert report.local_steps == len(system.steps)
-    assert report.local_ratio == len(system.steps) / transitions < 1 / 4
-    assert sum(map(explorer.tables.quiet, explorer.parents)) == quiet > 0
+    assert report.local_steps is not None
+    if model.network.transport:  # what a timer would do is worked out before it is found idle
+        assert report.local_steps >= len(system.steps)
+    else:
+        assert report.local_steps == len(system.steps)
+    assert report.local_ratio == report.local_steps / transitions
+    assert report.local_steps < transitions / 4
+    assert sum(map(explorer.properties.is_quiet, explorer.search.rows())) == quiet > 0
     assert all(reached for _, reached in report.witnesses)
 
 

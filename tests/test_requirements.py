@@ -143,7 +143,7 @@ def _broken(view: View) -> set[str]:
     (ideal,) = requirements.ideals([view["root"]], [view["store"]], loss.clocks)
     found += [
         requirements.at_rest(view),
-        requirements.compare(view, ideal, loss),
+        next(requirements.compare(view, ideal, loss), None),
         alerts(ideal, sink.alerts),
         missing(ideal, sink.outputs, sink.alerts, loss.outputs),
         undone(view),

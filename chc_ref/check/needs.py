@@ -68,7 +68,7 @@ def _occurring(model: Model, limits: Limits | None) -> list[Pattern]:
         raise ModelError(f"{model.name}: {report.verdict.value} already: {report.violated}")
     taken = [
         (event.source, explorer.system.names[at], type(event.message).__name__)
-        for at, event in explorer.tables.events.values
+        for at, event in explorer.cells.events.values
         if isinstance(event, Received)
     ]
     patterns = {(vertex_of(source), vertex_of(to), message) for source, to, message in taken}

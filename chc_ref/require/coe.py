@@ -7,8 +7,9 @@ between its delete and its output takes that one packet with it.
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import attrs
@@ -38,7 +39,7 @@ def settled(
     raised: Iterable[Alert],
     allowed: int = 0,
 ) -> Difference | None:
-    """Compare state, outputs and alerts once nothing moves any more (COE).
+    """Give the first difference once nothing moves any more (COE).
 
     Args:
         ideal: what the ideal chain made of the same input.
@@ -48,10 +49,16 @@ def settled(
         allowed: most packets that may be missing at a last vertex (REC-2).
 
     """
-    left, raised = tuple(left), tuple(raised)
-    wrong = left_twice(left) or outputs(ideal, left) or left_out_of_order(left)
-    wrong = wrong or values(ideal.values, physical) or alerts(ideal, raised)
-    return wrong or missing(ideal, left, raised, allowed)
+    wrong = traffic(ideal, tuple(left), tuple(raised), allowed)
+    return next(itertools.chain(wrong, values(ideal.values, physical)), None)
+
+
+def traffic(
+    ideal: Ideal, left: tuple[Output, ...], raised: tuple[Alert, ...], allowed: int
+) -> Iterator[Difference]:
+    """Compare what left and what was raised; see ``settled``."""
+    yield from filter(None, (left_twice(left), outputs(ideal, left), left_out_of_order(left)))
+    yield from filter(None, (alerts(ideal, raised), missing(ideal, left, raised, allowed)))
 
 
 def left_twice(left: Iterable[Output]) -> Difference | None:
@@ -124,17 +131,18 @@ def missing(
     return Difference("COE", first, "leaves", count)
 
 
-def values(ideal: Mapping[ObjectKey, Any], physical: Mapping[ObjectKey, Any]) -> Difference | None:
+def values(
+    ideal: Mapping[ObjectKey, Any], physical: Mapping[ObjectKey, Any]
+) -> Iterator[Difference]:
     """Compare the objects: none absent (R1), none too many, none of another value (COE)."""
     for key in sorted(ideal.keys() | physical.keys(), key=str):
         where = f"object {key}"
         if key not in physical:
-            return Difference("R1", where, short(ideal[key]), "absent")
-        if key not in ideal:
-            return Difference("COE", where, "absent", short(physical[key]))
-        if ideal[key] != physical[key]:
-            return Difference("COE", where, short(ideal[key]), short(physical[key]))
-    return None
+            yield Difference("R1", where, short(ideal[key]), "absent")
+        elif key not in ideal:
+            yield Difference("COE", where, "absent", short(physical[key]))
+        elif ideal[key] != physical[key]:
+            yield Difference("COE", where, short(ideal[key]), short(physical[key]))
 
 
 def short(value: Any) -> str:

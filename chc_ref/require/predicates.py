@@ -23,7 +23,7 @@ from chc_ref.core.root import RootState
 from chc_ref.core.store import StoreState
 from chc_ref.core.values import Address, ObjectKey, count_of, sorted_items, vertex_of
 from chc_ref.core.vertex import Wish
-from chc_ref.require.coe import Difference, left_out_of_order, left_twice, outputs, settled, values
+from chc_ref.require.coe import Difference, left_out_of_order, left_twice, outputs, traffic, values
 from chc_ref.require.ideal import Ideal, run_ideals
 
 View = dict[Address, Any]
@@ -57,6 +57,8 @@ class Predicate:
     reads: tuple[Address, ...]
     holds: Callable[..., Difference | None]
     """Takes the states of the components that it reads."""
+    sees: Callable[[Any], Any] = lambda state: state
+    """Gives all of such a state that the answer depends on, so that a checker asks less often."""
 
 
 @attrs.frozen
@@ -92,7 +94,7 @@ class Requirements:
             *(Predicate("R5", (s,), lambda store: made_twice(store.memory)) for s in self.stores),
             *(Predicate("R2", (s,), lambda store: out_of_order(store.memory)) for s in self.stores),
             *(Predicate("R4", (r,), lambda entry: disordered(entry.root)) for r in self.roots),
-            Predicate("COE", (*self.roots, "sink", *stores), self._outputs),
+            Predicate("COE", (*self.roots, "sink", *stores), self._outputs, _sees_of_outputs),
         )
 
     def _outputs(self, *states: Any) -> Difference | None:
@@ -128,18 +130,23 @@ class Requirements:
     # ------------------------------------------------------------------ at rest
 
     def at_rest(self, view: View) -> Difference | None:
-        """Compare everything with the ideal chain, and look for what was left undone."""
+        """Give the first thing that is wrong at rest, if anything."""
+        return next(self.breaches(view), None)
+
+    def breaches(self, view: View) -> Iterator[Difference]:
+        """Compare everything with the ideal chain, and look for what was left undone.
+
+        What differs from the ideal chain breaks COE, besides the requirement that it is named by.
+        """
         loss = self.loss(view)
         entries = [view[root] for root in self.roots]
         stores = [view[store] for store in self.stores]
-        first: Difference | None = None
-        for ideal in self.ideals(entries, stores, loss.clocks):
-            wrong = self.compare(view, ideal, loss)
-            if wrong is None:
-                first = None
-                break
-            first = first or wrong
-        return first or self._not_let_in(view) or undone(view)
+        ideals = self.ideals(entries, stores, loss.clocks)
+        if all(any(True for _ in self.compare(view, ideal, loss)) for ideal in ideals):
+            for wrong in self.compare(view, ideals[0], loss):
+                yield wrong
+                yield attrs.evolve(wrong, requirement="COE")
+        yield from filter(None, (self._not_let_in(view), undone(view)))
 
     def _not_let_in(self, view: View) -> Difference | None:
         """LIVE: all input is let in or dropped (ROOT-4); a root that fails may take some."""
@@ -152,16 +159,16 @@ class Requirements:
             return None
         return Difference("LIVE", "input", f"{arrived} packets let in or dropped", f"{entered}")
 
-    def compare(self, view: View, ideal: Ideal, loss: Loss) -> Difference | None:
+    def compare(self, view: View, ideal: Ideal, loss: Loss) -> Iterator[Difference]:
         """Compare with one ideal execution: state, outputs, alerts."""
         sink = view["sink"]
         physical = {k: v for s in self.stores for k, v in view[s].memory.values.items()}
-        wrong = values(ideal.values, physical)
-        if wrong is not None and wrong.requirement == "COE":
-            keys = ideal.values.keys() | physical.keys()
-            key = next(key for key in keys if wrong.where == f"object {key}")
-            return attrs.evolve(wrong, requirement=self._breaks(view, key))
-        return wrong or settled(ideal, physical, sink.outputs, sink.alerts, loss.outputs)
+        keys = {f"object {key}": key for key in ideal.values.keys() | physical.keys()}
+        for wrong in values(ideal.values, physical):
+            if wrong.requirement == "COE":
+                wrong = attrs.evolve(wrong, requirement=self._breaks(view, keys[wrong.where]))
+            yield wrong
+        yield from traffic(ideal, sink.outputs, sink.alerts, loss.outputs)
 
     def _breaks(self, view: View, key: ObjectKey) -> str:
         """Name the requirement that a wrong value breaks."""
@@ -287,6 +294,13 @@ def _traces(view: View, stores: tuple[Address, ...], clocks: set[int]) -> set[in
     traces = {update.clock for memory in memories for update, _ in memory.records.items()}
     traces |= {clock for clock in clocks if any(clock in memory.past for memory in memories)}
     return traces | {output.clock for output in view["sink"].outputs}
+
+
+def _sees_of_outputs(state: Any) -> Any:
+    """Give what COE of the outputs so far depends on in a root, the sink or a store."""
+    if isinstance(state, EntryState):
+        return state.root.entered, state.root.lost
+    return state.memory.records if isinstance(state, StoreState) else state.outputs
 
 
 def _sorted_out(states: tuple[Any, ...]) -> tuple[list[EntryState], Any, list[StoreState]]:

@@ -95,6 +95,11 @@ class System:
         self.channels: tuple[Channel, ...] = physical.channels
         self.index = {name: at for at, name in enumerate(self.names)}
         self.channel_index = {pair: at for at, pair in enumerate(self.channels)}
+        self.inboxes = tuple(
+            tuple(at for at, (_, to) in enumerate(self.channels) if to == name)
+            for name in self.names
+        )
+        """Channels to each component."""
         self.faulty = tuple(network.covers(*pair) for pair in self.channels)
         self.lossy = tuple(
             to != "sink" and not (network.transport and faulty)
@@ -162,12 +167,12 @@ class System:
         On a transport, whatever happens to an acknowledgement happens at once.
         """
         if self.network.transport:
-            for at, content in enumerate(state.channels):
-                receiver = state.components[self.index[self.channels[at][1]]]
-                hurried = self.hurries(at, receiver, content, state.left)
-                if hurried:
-                    yield from hurried
-                    return
+            for component, inbox in zip(state.components, self.inboxes, strict=True):
+                for at in inbox:
+                    hurried = self.hurries(at, component, state.channels[at], state.left)
+                    if hurried:
+                        yield from hurried
+                        return
         for at, content in enumerate(state.channels):
             if content:
                 source, to = self.channels[at]

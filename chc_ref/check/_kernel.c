@@ -1,0 +1,1376 @@
+/* The search of check/halves.py in C: same states, same order, same counts.
+ *
+ * A state is a pair of 32-bit ids of halves. What may happen in a half, and what one half's pokes
+ * do to the other, is worked out here from what Python says of single cells, and Python is asked
+ * once for each. The search goes level by level, in chunks of states, and each chunk in steps:
+ *
+ *   1. threads write down the successors of their part of the chunk, but for those that they had
+ *      not long ago; a state that needs an entry which no table has yet is put off, and done alone
+ *      afterwards, in order;
+ *   2. each thread owns a part of the table of states, and looks up the successors that belong
+ *      there, all in order, so that who is first does not depend on the threads;
+ *   3. new states get their numbers, in order, and are judged.
+ *
+ * Numbers, and so the shortest way to a state, are the same with any number of threads. A state
+ * takes 8 octets, in order of discovery, and its share of a table of numbers. No parents are
+ * kept: the way to a state is found again by expanding the levels before it.
+ */
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+#include <pthread.h>
+#include <sys/mman.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef uint8_t u8;
+typedef uint32_t u32;
+typedef uint64_t u64;
+typedef unsigned __int128 u128;
+
+#define NONE 0xFFFFFFFFu
+#define ABSENT UINT64_MAX
+#define BAD 1u
+#define QUIET 2u
+#define FLAGS 2
+#define MOST_THREADS 64
+#define CHUNK 0x10000u
+#define WORTH_SHARING 0x800u /* rows of a chunk */
+#define MOST_STATES 0x7FFFFFFFu /* a number has 31 bits; the highest one says that it is new */
+#define FRESH 0x80000000u
+#define IMPOSSIBLE 0
+#define POSSIBLE 1
+#define FAILED (-1)
+
+/* ------------------------------------------------------------------ growing arrays */
+
+typedef struct {
+    u32 *at;
+    size_t n, room;
+} Ints;
+
+static int grow(void **at, size_t *room, size_t need, size_t size) {
+    if (need <= *room) return 0;
+    size_t wide = *room + *room / 2 + 64;
+    if (wide < need) wide = need;
+    void *wider = realloc(*at, wide * size);
+    if (!wider) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    *at = wider;
+    *room = wide;
+    return 0;
+}
+
+static int add(Ints *to, u32 value) {
+    if (grow((void **)&to->at, &to->room, to->n + 1, sizeof(u32))) return -1;
+    to->at[to->n++] = value;
+    return 0;
+}
+
+/* ------------------------------------------------------------------ hashing */
+
+static inline u64 mix(u64 x) {
+    x ^= x >> 32;
+    x *= 0xD6E8FEB86659FD93u;
+    x ^= x >> 32;
+    x *= 0xD6E8FEB86659FD93u;
+    return x ^ x >> 32;
+}
+
+static u64 mix_all(const u32 *of, size_t n) {
+    u64 x = n;
+    for (size_t i = 0; i < n; i++) x = mix(x * 0x9E3779B97F4A7C15u + of[i]);
+    return x;
+}
+
+/* Map of 64-bit keys, of which none is ABSENT, to 64-bit values. */
+typedef struct {
+    u64 *at; /* key, value, key, value ... */
+    size_t n, room;
+} Map;
+
+static inline u64 map_get(const Map *map, u64 key) {
+    if (!map->room) return ABSENT;
+    for (size_t i = mix(key) & (map->room - 1);; i = (i + 1) & (map->room - 1)) {
+        u64 found = map->at[2 * i];
+        if (found == key) return map->at[2 * i + 1];
+        if (found == ABSENT) return ABSENT;
+    }
+}
+
+static int map_put(Map *map, u64 key, u64 value) {
+    if (2 * (map->n + 1) > map->room) {
+        Map wider = {0};
+        wider.room = map->room ? 2 * map->room : 1024;
+        wider.at = malloc(2 * wider.room * sizeof(u64));
+        if (!wider.at) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        memset(wider.at, 0xFF, 2 * wider.room * sizeof(u64));
+        for (size_t i = 0; i < map->room; i++)
+            if (map->at[2 * i] != ABSENT) map_put(&wider, map->at[2 * i], map->at[2 * i + 1]);
+        free(map->at);
+        *map = wider;
+    }
+    size_t i = mix(key) & (map->room - 1);
+    while (map->at[2 * i] != ABSENT) i = (i + 1) & (map->room - 1);
+    map->at[2 * i] = key;
+    map->at[2 * i + 1] = value;
+    map->n++;
+    return 0;
+}
+
+/* Dense ids for sequences of integers. */
+typedef struct {
+    Ints all;    /* the sequences, one behind the other */
+    Ints starts; /* where each begins; one more for the end */
+    u32 *index;
+    size_t room;
+} Interner;
+
+static inline const u32 *sequence(const Interner *of, u32 id) {
+    return of->all.at + of->starts.at[id];
+}
+
+static inline size_t length(const Interner *of, u32 id) {
+    return of->starts.at[id + 1] - of->starts.at[id];
+}
+
+static inline size_t count(const Interner *of) { return of->starts.n ? of->starts.n - 1 : 0; }
+
+/* Give the id of a sequence, or NONE and an error. */
+static u32 intern(Interner *of, const u32 *values, size_t n) {
+    size_t known = count(of);
+    if (!of->starts.n && add(&of->starts, 0)) return NONE;
+    if (2 * (known + 1) > of->room) {
+        size_t room = of->room ? 2 * of->room : 1024;
+        u32 *index = malloc(room * sizeof(u32));
+        if (!index) {
+            PyErr_NoMemory();
+            return NONE;
+        }
+        memset(index, 0xFF, room * sizeof(u32));
+        for (u32 id = 0; id < known; id++) {
+            size_t i = mix_all(sequence(of, id), length(of, id)) & (room - 1);
+            while (index[i] != NONE) i = (i + 1) & (room - 1);
+            index[i] = id;
+        }
+        free(of->index);
+        of->index = index;
+        of->room = room;
+    }
+    size_t i = mix_all(values, n) & (of->room - 1);
+    for (; of->index[i] != NONE; i = (i + 1) & (of->room - 1)) {
+        u32 id = of->index[i];
+        if (length(of, id) == n && !memcmp(sequence(of, id), values, n * sizeof(u32))) return id;
+    }
+    for (size_t j = 0; j < n; j++)
+        if (add(&of->all, values[j])) return NONE;
+    if (add(&of->starts, (u32)of->all.n)) return NONE;
+    return of->index[i] = (u32)known;
+}
+
+/* ------------------------------------------------------------------ the table of states */
+
+/* One cache line: octets of the hashes, then numbers of states; NONE where it is free. */
+#define SLOTS 12
+#define RECENT 0x3FFFFu
+typedef struct {
+    u8 tags[16];
+    u32 numbers[SLOTS];
+} Bucket;
+
+/* Each has a cache line of its own, as each is written by one thread. */
+typedef struct {
+    Bucket *at;
+    size_t room, n;
+    u8 apart[40];
+} Part;
+
+/* A successor: its state, and where it stands among those of the chunk. */
+typedef struct {
+    u64 key;
+    u32 place; /* number of the row; below it, in PLACE_BITS, that of the successor */
+} Item;
+
+#define PLACE_BITS 16
+
+typedef struct {
+    Item *at;
+    size_t n, room;
+} Items;
+
+/* What a thread has found to be new in one chunk. */
+typedef struct {
+    u32 place;
+    u32 slot;
+    size_t bucket;
+    u64 key;
+    u32 number;
+    u32 doubtful; /* whether it is still to be judged */
+} New;
+
+typedef struct {
+    New *at;
+    size_t n, room;
+} News;
+
+typedef struct {
+    u64 *at;
+    size_t n, room;
+} Keys;
+
+struct Kernel;
+
+typedef struct {
+    struct Kernel *kernel;
+    int number;
+    Keys row;   /* successors of one state */
+    Items *out; /* successors that this thread has written, for each part of the table */
+    Items in;   /* successors that belong to this thread's part of the table */
+    News news; /* new ones among those of its part */
+    int out_of_memory;
+    u64 *recent; /* successors that this thread has written not long ago */
+} Worker;
+
+typedef struct Kernel {
+    PyObject_HEAD
+    PyObject *cell_moves, *cell_poked, *cell_urgent;
+    int threads, hurries, positions;
+    u8 side_of[256], place_of[256], position_of[2][256];
+    int width[2];
+
+    Ints moves_at;  /* by cell: where its moves begin in `said`, or NONE */
+    Map poked_at;   /* by cell and poke: where the answer stands in `said` */
+    Ints urgencies; /* by cell: 0, 1 or NONE */
+    Ints said;      /* what Python has said of cells */
+
+    Interner halves[2], lists;
+    Ints starts[2];  /* by half: where its moves begin, or NONE */
+    Ints moves[2];   /* of each half: how many; then code, half, list of each */
+    Ints urgent[2];  /* by half: position of an urgent cell, or NONE */
+    Map pokes[2];    /* by list and half: half after them and list back, or IMPOSSIBLE_HIT */
+    Ints cell_looks; /* by cell: flags, and an id of what is seen of it */
+    Interner looks;  /* ids of what is seen of a half's cells */
+    Ints summary[2]; /* by half: flags and such an id */
+    Map good;        /* pairs of summaries of which nothing is violated */
+    Ints queue, across, work, later;
+
+    Keys states;
+    Part parts[MOST_THREADS];
+    Ints levels; /* number of the first state of each level */
+    u64 transitions;
+
+    /* the chunk */
+    size_t from, rows;
+    size_t judged; /* how many states were found good, in order of discovery */
+    int cut;       /* whether states were given up that the table of numbers still has */
+    u32 *counts;   /* successors of each row */
+    Keys alone;
+    Items *late;   /* successors of the rows that were put off, for each part of the table */
+    Worker workers[MOST_THREADS];
+    pthread_t ids[MOST_THREADS];
+    pthread_mutex_t lock;
+    pthread_cond_t begin, end;
+    int job, round, busy, started;
+} Kernel;
+
+#define IMPOSSIBLE_HIT (ABSENT - 1)
+#define PUT_OFF NONE
+#define MOST_SUCCESSORS ((1 << PLACE_BITS) - 1)
+
+/* ------------------------------------------------------------------ what Python says of cells */
+
+/* Append (position, poke), ... and their number. */
+static int append_pokes(Kernel *k, PyObject *pokes) {
+    Py_ssize_t n = PyTuple_Check(pokes) ? PyTuple_GET_SIZE(pokes) : -1;
+    if (n < 0) {
+        PyErr_SetString(PyExc_TypeError, "pokes are no tuple");
+        return -1;
+    }
+    if (add(&k->said, (u32)n)) return -1;
+    for (Py_ssize_t i = 0; i < n; i++) {
+        unsigned at, poke;
+        if (!PyArg_ParseTuple(PyTuple_GET_ITEM(pokes, i), "II", &at, &poke)) return -1;
+        if (add(&k->said, at) || add(&k->said, poke)) return -1;
+    }
+    return 0;
+}
+
+static int fill(Ints *to, size_t n, u32 value) {
+    while (to->n < n)
+        if (add(to, value)) return -1;
+    return 0;
+}
+
+/* Give where the moves of a cell begin: how many; of each code, cell, pokes. NONE is an error. */
+static u32 moves_of_cell(Kernel *k, u32 cell) {
+    if (fill(&k->moves_at, (size_t)cell + 1, NONE)) return NONE;
+    if (k->moves_at.at[cell] != NONE) return k->moves_at.at[cell];
+    PyObject *moves = PyObject_CallFunction(k->cell_moves, "I", cell);
+    PyObject *fast = moves ? PySequence_Fast(moves, "moves are no sequence") : NULL;
+    Py_XDECREF(moves);
+    if (!fast) return NONE;
+    u32 at = (u32)k->said.n;
+    Py_ssize_t n = PySequence_Fast_GET_SIZE(fast);
+    int failed = add(&k->said, (u32)n);
+    for (Py_ssize_t i = 0; i < n && !failed; i++) {
+        unsigned code, after;
+        PyObject *pokes;
+        failed = !PyArg_ParseTuple(PySequence_Fast_GET_ITEM(fast, i), "IIO", &code, &after, &pokes) ||
+                 add(&k->said, code) || add(&k->said, after) || append_pokes(k, pokes);
+    }
+    Py_DECREF(fast);
+    if (failed) return NONE;
+    return k->moves_at.at[cell] = at;
+}
+
+/* Give where the answer to a poke stands: cell after it or NONE, pokes. NONE is an error. */
+static u32 poked_cell(Kernel *k, u32 cell, u32 poke) {
+    u64 key = (u64)cell << 32 | poke;
+    u64 found = map_get(&k->poked_at, key);
+    if (found != ABSENT) return (u32)found;
+    PyObject *answer = PyObject_CallFunction(k->cell_poked, "II", cell, poke);
+    if (!answer) return NONE;
+    u32 at = (u32)k->said.n;
+    int failed;
+    if (answer == Py_None) {
+        failed = add(&k->said, NONE) || add(&k->said, 0);
+    } else {
+        unsigned after;
+        PyObject *pokes;
+        failed = !PyArg_ParseTuple(answer, "IO", &after, &pokes) || add(&k->said, after) ||
+                 append_pokes(k, pokes);
+    }
+    Py_DECREF(answer);
+    if (failed || map_put(&k->poked_at, key, at)) return NONE;
+    return at;
+}
+
+/* Tell whether something must happen at a cell before all else; NONE is an error. */
+static u32 is_urgent(Kernel *k, u32 cell) {
+    if (fill(&k->urgencies, (size_t)cell + 1, NONE)) return NONE;
+    if (k->urgencies.at[cell] != NONE) return k->urgencies.at[cell];
+    PyObject *answer = PyObject_CallFunction(k->cell_urgent, "I", cell);
+    if (!answer) return NONE;
+    u32 urgent = answer != Py_None;
+    Py_DECREF(answer);
+    return k->urgencies.at[cell] = urgent;
+}
+
+/* ------------------------------------------------------------------ halves */
+
+static u32 half_of(Kernel *k, int side, const u32 *cells) {
+    u32 half = intern(&k->halves[side], cells, k->width[side]);
+    if (half == NONE) return NONE;
+    size_t n = (size_t)half + 1;
+    if (n > k->starts[side].n) {
+        u32 urgent = NONE;
+        for (int place = 0; k->hurries && place < k->width[side] && urgent == NONE; place++) {
+            u32 is = is_urgent(k, cells[place]);
+            if (is == NONE) return NONE;
+            if (is) urgent = k->position_of[side][place];
+        }
+        if (fill(&k->starts[side], n, NONE) || fill(&k->summary[side], n, NONE)) return NONE;
+        if (add(&k->urgent[side], urgent)) return NONE;
+    }
+    return half;
+}
+
+/* Let the pokes in `queue` have their effect on `cells`, which are of one side. */
+static int changed(Kernel *k, int side, u32 *cells, u32 *half, u32 *list) {
+    k->across.n = 0;
+    for (size_t i = 0; i < k->queue.n; i += 2) {
+        u32 at = k->queue.at[i], poke = k->queue.at[i + 1];
+        if (k->side_of[at] != side) {
+            if (add(&k->across, at) || add(&k->across, poke)) return FAILED;
+            continue;
+        }
+        u32 hit = poked_cell(k, cells[k->place_of[at]], poke);
+        if (hit == NONE) return FAILED;
+        if (k->said.at[hit] == NONE) return IMPOSSIBLE;
+        cells[k->place_of[at]] = k->said.at[hit];
+        u32 more = 2 * k->said.at[hit + 1];
+        for (u32 j = 0; j < more; j++)
+            if (add(&k->queue, k->said.at[hit + 2 + j])) return FAILED;
+    }
+    *half = half_of(k, side, cells);
+    if (*half == NONE) return FAILED;
+    *list = intern(&k->lists, k->across.at, k->across.n);
+    return *list == NONE ? FAILED : POSSIBLE;
+}
+
+static int copy_cells(Kernel *k, int side, u32 half) {
+    k->work.n = 0;
+    for (int place = 0; place < k->width[side]; place++)
+        if (add(&k->work, sequence(&k->halves[side], half)[place])) return -1;
+    return 0;
+}
+
+/* Work out the moves of a half. */
+static int fill_moves(Kernel *k, int side, u32 half) {
+    Ints *later = &k->later;
+    u32 moves = 0, urgent = k->urgent[side].at[half];
+    later->n = 0;
+    for (int place = 0; place < k->width[side]; place++) {
+        if (urgent != NONE && urgent != k->position_of[side][place]) continue;
+        u32 cell = sequence(&k->halves[side], half)[place];
+        u32 at = moves_of_cell(k, cell);
+        if (at == NONE) return FAILED;
+        u32 n = k->said.at[at++];
+        while (n--) {
+            u32 code = k->said.at[at], after = k->said.at[at + 1], pokes = k->said.at[at + 2];
+            k->queue.n = 0;
+            for (u32 j = 0; j < 2 * pokes; j++)
+                if (add(&k->queue, k->said.at[at + 3 + j])) return FAILED;
+            at += 3 + 2 * pokes;
+            if (copy_cells(k, side, half)) return FAILED;
+            k->work.at[place] = after;
+            u32 then, list;
+            int possible = changed(k, side, k->work.at, &then, &list);
+            if (possible == FAILED) return FAILED;
+            if (possible == IMPOSSIBLE) continue;
+            if (add(later, code) || add(later, then) || add(later, list)) return FAILED;
+            moves++;
+        }
+    }
+    u32 start = (u32)k->moves[side].n;
+    if (add(&k->moves[side], moves)) return FAILED;
+    for (size_t i = 0; i < later->n; i++)
+        if (add(&k->moves[side], later->at[i])) return FAILED;
+    k->starts[side].at[half] = start;
+    return POSSIBLE;
+}
+
+/* Work out what a list of pokes does to a half. */
+static int fill_pokes(Kernel *k, int side, u32 list, u32 half) {
+    k->queue.n = 0;
+    for (size_t i = 0; i < length(&k->lists, list); i++)
+        if (add(&k->queue, sequence(&k->lists, list)[i])) return FAILED;
+    if (copy_cells(k, side, half)) return FAILED;
+    u32 then, back;
+    int possible = changed(k, side, k->work.at, &then, &back);
+    if (possible == FAILED) return FAILED;
+    u64 hit = possible == IMPOSSIBLE ? IMPOSSIBLE_HIT : ((u64)then << 32 | back);
+    return map_put(&k->pokes[side], (u64)list << 32 | half, hit) ? FAILED : POSSIBLE;
+}
+
+/* ------------------------------------------------------------------ successors */
+
+/* Tell which sides a state's next action may be on. */
+static inline void sides_of(const Kernel *k, const u32 *halves, int *first, int *last) {
+    *first = 0;
+    *last = 1;
+    if (k->hurries) {
+        u32 left = k->urgent[0].at[halves[0]], right = k->urgent[1].at[halves[1]];
+        if (left != right) *first = *last = left < right ? 0 : 1;
+    }
+}
+
+/* An entry that no table has yet: the moves of a half, or what a list of pokes does to it. */
+typedef struct {
+    int poke, side;
+    u32 list, half;
+} Missing;
+
+/* Append the successors of a state, and their codes if asked for.
+ * Gives their number; -1 and what is missing; -2 when there is no memory; -3 when there are more
+ * than a place has room for. */
+
+static inline int expand(const Kernel *k, u64 key, Keys *out, Ints *codes, Missing *missing) {
+    u32 halves[2] = {(u32)(key >> 32), (u32)key};
+    int first, last;
+    size_t begun = out->n;
+    sides_of(k, halves, &first, &last);
+    for (int side = first; side <= last; side++) {
+        u32 start = k->starts[side].at[halves[side]];
+        if (start == NONE) {
+            *missing = (Missing){0, side, 0, halves[side]};
+            out->n = begun;
+            return -1;
+        }
+        const u32 *move = k->moves[side].at + start;
+        for (u32 n = *move++; n; n--, move += 3) {
+            u32 after[2];
+            after[side] = move[1];
+            after[1 - side] = halves[1 - side];
+            int to = 1 - side;
+            for (u32 list = move[2]; list; to = 1 - to) {
+                u64 hit = map_get(&k->pokes[to], (u64)list << 32 | after[to]);
+                if (hit == ABSENT) {
+                    *missing = (Missing){1, to, list, after[to]};
+                    out->n = begun;
+                    return -1;
+                }
+                if (hit == IMPOSSIBLE_HIT) goto impossible;
+                after[to] = (u32)(hit >> 32);
+                list = (u32)hit;
+            }
+            if (out->n == out->room) {
+                size_t room = 2 * out->room + 1024;
+                u64 *wider = realloc(out->at, room * sizeof(u64));
+                if (!wider) return -2;
+                out->at = wider;
+                out->room = room;
+            }
+            out->at[out->n++] = (u64)after[0] << 32 | after[1];
+            if (codes && add(codes, move[0])) return -2;
+        impossible:;
+        }
+    }
+    return out->n - begun > MOST_SUCCESSORS ? -3 : (int)(out->n - begun);
+}
+
+/* Expand one state, and work out what is missing on the way. */
+static int expand_fully(Kernel *k, u64 key, Keys *out, Ints *codes) {
+    for (;;) {
+        Missing missing = {0};
+        size_t begun = codes ? codes->n : 0;
+        int n = expand(k, key, out, codes, &missing);
+        if (n >= 0) return n;
+        if (codes) codes->n = begun;
+        if (n == -2) {
+            PyErr_NoMemory();
+            return -1;
+        }
+        if (n == -3) {
+            PyErr_SetString(PyExc_OverflowError, "a state has too many successors");
+            return -1;
+        }
+        int filled = missing.poke ? fill_pokes(k, missing.side, missing.list, missing.half)
+                                  : fill_moves(k, missing.side, missing.half);
+        if (filled == FAILED) return -1;
+    }
+}
+
+static inline size_t bucket_of(const Part *part, u64 hash) {
+    return (size_t)((u128)(hash << 8) * part->room >> 64);
+}
+
+static inline int part_of(const Kernel *k, u64 hash) {
+    return (int)((hash >> 56) * k->threads >> 8);
+}
+
+static int hand_over(Items *to, u64 key, u32 place) {
+    if (to->n == to->room) {
+        size_t room = 2 * to->room + 1024;
+        Item *wider = realloc(to->at, room * sizeof(Item));
+        if (!wider) return -1;
+        to->at = wider;
+        to->room = room;
+    }
+    to->at[to->n++] = (Item){key, place};
+    return 0;
+}
+
+static void forget_recent(Worker *w) { memset(w->recent, 0xFF, (RECENT + 1) * sizeof(u64)); }
+
+static void first_step(Worker *w) {
+    Kernel *k = w->kernel;
+    size_t from = k->rows * w->number / k->threads, to = k->rows * (w->number + 1) / k->threads;
+    for (int t = 0; t < k->threads; t++) w->out[t].n = 0;
+    Missing missing = {0};
+    for (size_t row = from; row < to; row++) {
+        if (row + 4 < to) {
+            u64 key = k->states.at[k->from + row + 4];
+            __builtin_prefetch(&k->starts[0].at[key >> 32]);
+            __builtin_prefetch(&k->starts[1].at[(u32)key]);
+        }
+        w->row.n = 0;
+        int n = expand(k, k->states.at[k->from + row], &w->row, NULL, &missing);
+        if (n == -2) w->out_of_memory = 1;
+        k->counts[row] = n < 0 ? PUT_OFF : (u32)n;
+        for (int i = 0; i < n; i++) {
+            u64 key = w->row.at[i], hash = mix(key);
+            u64 *recent = &w->recent[hash >> 16 & RECENT];
+            if (*recent == key) continue;
+            *recent = key;
+            if (hand_over(&w->out[part_of(k, hash)], key, (u32)(row << PLACE_BITS | (u32)i)))
+                w->out_of_memory = 1;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ looking states up */
+
+/* Find the number of a key in a bucket chain; else the free slot that it belongs to. */
+static inline u32 look_up(
+    const Kernel *k, const Part *part, const News *news, u64 key, u64 hash, size_t *bucket, u32 *slot
+) {
+    u8 tag = (u8)hash;
+    for (size_t b = bucket_of(part, hash);; b = b + 1 == part->room ? 0 : b + 1) {
+        const Bucket *at = part->at + b;
+        for (u32 i = 0; i < SLOTS; i++) {
+            u32 number = at->numbers[i];
+            if (number == NONE) {
+                *bucket = b;
+                *slot = i;
+                return NONE;
+            }
+            if (at->tags[i] == tag) {
+                u64 other = number & FRESH ? news->at[number ^ FRESH].key : k->states.at[number];
+                if (other == key) return number;
+            }
+        }
+    }
+}
+
+/* Bring together what belongs to the own part of the table, in order. */
+static int gather(Worker *w) {
+    Kernel *k = w->kernel;
+    Items *late = &k->late[w->number];
+    size_t next = 0;
+    w->in.n = 0;
+    for (int t = 0; t < k->threads; t++) {
+        Items *out = &k->workers[t].out[w->number];
+        for (size_t i = 0; i < out->n; i++) {
+            u32 place = out->at[i].place;
+            if (place >> PLACE_BITS >= k->rows) break;
+            for (; next < late->n && late->at[next].place < place; next++)
+                if (hand_over(&w->in, late->at[next].key, late->at[next].place)) return -1;
+            if (hand_over(&w->in, out->at[i].key, place)) return -1;
+        }
+    }
+    for (; next < late->n; next++)
+        if (hand_over(&w->in, late->at[next].key, late->at[next].place)) return -1;
+    return 0;
+}
+
+static void second_step(Worker *w) {
+    Kernel *k = w->kernel;
+    Part *part = &k->parts[w->number];
+    News *news = &w->news;
+    news->n = 0;
+    if (gather(w)) {
+        w->out_of_memory = 1;
+        return;
+    }
+    /* The bucket of a successor is fetched first, then the state that is likely to be the same. */
+    enum { FAR = 32, NEAR = 16 };
+    for (size_t i = 0; i < w->in.n + FAR; i++) {
+        if (i < w->in.n) __builtin_prefetch(part->at + bucket_of(part, mix(w->in.at[i].key)), 1);
+        if (i >= FAR - NEAR && i - (FAR - NEAR) < w->in.n) {
+            u64 hash = mix(w->in.at[i - (FAR - NEAR)].key);
+            const Bucket *at = part->at + bucket_of(part, hash);
+            for (u32 s = 0; s < SLOTS && at->numbers[s] != NONE; s++)
+                if (at->tags[s] == (u8)hash && !(at->numbers[s] & FRESH)) {
+                    __builtin_prefetch(k->states.at + at->numbers[s]);
+                    break;
+                }
+        }
+        if (i < FAR) continue;
+        Item *item = &w->in.at[i - FAR];
+        u64 hash = mix(item->key);
+        size_t bucket;
+        u32 slot;
+        if (look_up(k, part, news, item->key, hash, &bucket, &slot) != NONE) continue;
+        if (news->n == news->room) {
+            size_t room = 2 * news->room + 1024;
+            New *wider = realloc(news->at, room * sizeof(New));
+            if (!wider) {
+                w->out_of_memory = 1;
+                return;
+            }
+            news->at = wider;
+            news->room = room;
+        }
+        part->at[bucket].tags[slot] = (u8)hash;
+        part->at[bucket].numbers[slot] = FRESH | (u32)news->n;
+        news->at[news->n++] = (New){item->place, slot, bucket, item->key, 0, 0};
+        part->n++;
+    }
+}
+
+/* Make room in a part of the table for `more` states. */
+static int widen(Kernel *k, int number, size_t more) {
+    Part *part = &k->parts[number];
+    size_t slots = part->room * SLOTS;
+    if (part->n + more <= slots / 5 * 4) return 0;
+    size_t room = part->room;
+    while (part->n + more > room * SLOTS / 5 * 4) room += room / 2 + 64;
+    free(part->at); /* first, so that never both are there */
+    part->at = NULL;
+    void *at = NULL;
+    if (posix_memalign(&at, 64, room * sizeof(Bucket))) return -1;
+    part->at = at;
+    part->room = room;
+    madvise(at, room * sizeof(Bucket), MADV_HUGEPAGE);
+    memset(part->at, 0xFF, room * sizeof(Bucket));
+    enum { AHEAD = 16 };
+    part->n = 0;
+    for (size_t i = 0; i < k->states.n; i++) {
+        if (i + AHEAD < k->states.n) {
+            u64 later = mix(k->states.at[i + AHEAD]);
+            if (part_of(k, later) == number)
+                __builtin_prefetch(part->at + bucket_of(part, later), 1);
+        }
+        u64 hash = mix(k->states.at[i]);
+        if (part_of(k, hash) != number) continue;
+        part->n++;
+        size_t b = bucket_of(part, hash);
+        for (;; b = b + 1 == room ? 0 : b + 1) {
+            u32 s = 0;
+            while (s < SLOTS && part->at[b].numbers[s] != NONE) s++;
+            if (s < SLOTS) {
+                part->at[b].tags[s] = (u8)hash;
+                part->at[b].numbers[s] = (u32)i;
+                break;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Widen the own part of the table for all successors of a chunk. */
+static void make_room(Worker *w) {
+    Kernel *k = w->kernel;
+    size_t all = k->late[w->number].n;
+    for (int t = 0; t < k->threads; t++) all += k->workers[t].out[w->number].n;
+    if (widen(k, w->number, all)) w->out_of_memory = 1;
+}
+
+static inline int is_sure(u32 left, u32 right) {
+    return !((left | right) & BAD) && !(left & right & QUIET);
+}
+
+/* Put down the new states of the own part by their numbers, and tell which are to be judged. */
+static void third_step(Worker *w) {
+    Kernel *k = w->kernel;
+    for (size_t i = 0; i < w->news.n; i++) {
+        New *one = &w->news.at[i];
+        k->parts[w->number].at[one->bucket].numbers[one->slot] = one->number;
+        k->states.at[one->number] = one->key;
+        u32 left = k->summary[0].at[one->key >> 32], right = k->summary[1].at[(u32)one->key];
+        one->doubtful = left == NONE || right == NONE || !is_sure(left, right) ||
+                        map_get(&k->good, (u64)left << 32 | right) == ABSENT;
+    }
+}
+
+/* ------------------------------------------------------------------ threads */
+
+static void (*const JOBS[])(Worker *) = {first_step, make_room, second_step, third_step};
+enum { EXPAND, WIDEN, LOOK_UP, PUT_DOWN, LEAVE };
+
+static void *work(void *argument) {
+    Worker *w = argument;
+    Kernel *k = w->kernel;
+    for (int round = 1;; round++) {
+        pthread_mutex_lock(&k->lock);
+        while (k->round < round) pthread_cond_wait(&k->begin, &k->lock);
+        int job = k->job;
+        pthread_mutex_unlock(&k->lock);
+        if (job == LEAVE) return NULL;
+        JOBS[job](w);
+        pthread_mutex_lock(&k->lock);
+        if (--k->busy == 0) pthread_cond_signal(&k->end);
+        pthread_mutex_unlock(&k->lock);
+    }
+}
+
+/* Let all workers do one step: each in a thread, or one after the other where there is little to
+ * do, for a thread that sleeps takes long to wake. */
+static int together(Kernel *k, int job) {
+    Py_BEGIN_ALLOW_THREADS
+    int shared = k->started && k->rows >= WORTH_SHARING;
+    if (shared) {
+        pthread_mutex_lock(&k->lock);
+        k->job = job;
+        k->busy = k->started;
+        k->round++;
+        pthread_cond_broadcast(&k->begin);
+        pthread_mutex_unlock(&k->lock);
+    }
+    for (int t = 0; t < (shared ? 1 : k->threads); t++) JOBS[job](&k->workers[t]);
+    if (shared) {
+        pthread_mutex_lock(&k->lock);
+        while (k->busy) pthread_cond_wait(&k->end, &k->lock);
+        pthread_mutex_unlock(&k->lock);
+    }
+    Py_END_ALLOW_THREADS
+    for (int t = 0; t < k->threads; t++)
+        if (k->workers[t].out_of_memory) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    return 0;
+}
+
+static int start_threads(Kernel *k) {
+    if (!k->started) k->round = 0;
+    for (; k->started + 1 < k->threads; k->started++)
+        if (pthread_create(&k->ids[k->started], NULL, work, &k->workers[k->started + 1])) {
+            PyErr_SetString(PyExc_OSError, "no more threads can be started");
+            return -1;
+        }
+    return 0;
+}
+
+static void stop_threads(Kernel *k) {
+    pthread_mutex_lock(&k->lock);
+    k->job = LEAVE;
+    k->round++;
+    pthread_cond_broadcast(&k->begin);
+    pthread_mutex_unlock(&k->lock);
+    for (int t = 0; t < k->started; t++) pthread_join(k->ids[t], NULL);
+    k->started = 0;
+}
+
+/* ------------------------------------------------------------------ judging */
+
+static PyObject *row_of(Kernel *k, u64 key) {
+    PyObject *row = PyTuple_New(k->positions);
+    for (int at = 0; row && at < k->positions; at++) {
+        int side = k->side_of[at];
+        u32 half = side ? (u32)key : (u32)(key >> 32);
+        PyObject *cell = PyLong_FromUnsignedLong(sequence(&k->halves[side], half)[k->place_of[at]]);
+        if (!cell) {
+            Py_DECREF(row);
+            return NULL;
+        }
+        PyTuple_SET_ITEM(row, at, cell);
+    }
+    return row;
+}
+
+/* Give the flags of a cell, and the id of what is seen of it. NONE is an error. */
+static u32 look_at_cell(Kernel *k, PyObject *summary, u32 cell) {
+    if (fill(&k->cell_looks, (size_t)cell + 1, NONE)) return NONE;
+    if (k->cell_looks.at[cell] != NONE) return k->cell_looks.at[cell];
+    PyObject *answer = PyObject_CallFunction(summary, "I", cell);
+    if (!answer) return NONE;
+    u32 look = (u32)PyLong_AsUnsignedLong(answer);
+    Py_DECREF(answer);
+    return PyErr_Occurred() ? NONE : (k->cell_looks.at[cell] = look);
+}
+
+static int summed_up(Kernel *k, PyObject *summary, int side, u32 half, u32 *value) {
+    *value = k->summary[side].at[half];
+    if (*value != NONE) return 0;
+    u32 looks[256], bad = 0, quiet = QUIET;
+    for (int place = 0; place < k->width[side]; place++) {
+        u32 look = look_at_cell(k, summary, sequence(&k->halves[side], half)[place]);
+        if (look == NONE) return -1;
+        bad |= look & BAD;
+        quiet &= look;
+        looks[place] = look >> FLAGS;
+    }
+    u32 look = intern(&k->looks, looks, k->width[side]);
+    if (look == NONE) return -1;
+    *value = k->summary[side].at[half] = look << FLAGS | bad | quiet;
+    return 0;
+}
+
+/* Judge a state: NULL is an error, None when nothing is violated. */
+static PyObject *judged(Kernel *k, PyObject *summary, PyObject *judge, u64 key) {
+    u32 left, right;
+    if (summed_up(k, summary, 0, (u32)(key >> 32), &left)) return NULL;
+    if (summed_up(k, summary, 1, (u32)key, &right)) return NULL;
+    int sure = is_sure(left, right);
+    u64 pair = (u64)left << 32 | right;
+    if (sure && map_get(&k->good, pair) != ABSENT) Py_RETURN_NONE;
+    PyObject *row = row_of(k, key);
+    PyObject *wrong = row ? PyObject_CallOneArg(judge, row) : NULL;
+    Py_XDECREF(row);
+    if (wrong == Py_None && sure && map_put(&k->good, pair, 1)) {
+        Py_DECREF(wrong);
+        return NULL;
+    }
+    return wrong;
+}
+
+/* ------------------------------------------------------------------ the search */
+
+/* Number the new states of a chunk, in order. Gives the place of each in `places`. */
+static int number_new(Kernel *k, Ints *places) {
+    size_t at[MOST_THREADS] = {0}, n = k->states.n;
+    places->n = 0;
+    for (;;) {
+        int best = -1;
+        for (int t = 0; t < k->threads; t++) {
+            News *news = &k->workers[t].news;
+            if (at[t] == news->n) continue;
+            if (best < 0 || news->at[at[t]].place < k->workers[best].news.at[at[best]].place) best = t;
+        }
+        if (best < 0) break;
+        New *one = &k->workers[best].news.at[at[best]++];
+        if (n >= MOST_STATES) {
+            PyErr_SetString(PyExc_OverflowError, "more than 2**31 - 1 states");
+            return -1;
+        }
+        one->number = (u32)n++;
+        if (add(places, one->place)) return -1;
+    }
+    return grow((void **)&k->states.at, &k->states.room, n, sizeof(u64));
+}
+
+/* Find what is to be judged among the new states, as numbers in order. */
+static int doubts(Kernel *k, Ints *numbers) {
+    numbers->n = 0;
+    size_t at[MOST_THREADS] = {0};
+    for (;;) {
+        New *best = NULL;
+        for (int t = 0; t < k->threads; t++) {
+            News *news = &k->workers[t].news;
+            while (at[t] < news->n && !news->at[at[t]].doubtful) at[t]++;
+            if (at[t] == news->n) continue;
+            if (!best || news->at[at[t]].number < best->number) best = &news->at[at[t]];
+        }
+        if (!best) return 0;
+        best->doubtful = 0;
+        if (add(numbers, best->number)) return -1;
+    }
+}
+
+/* Expand `rows` states from `from` on. Fewer where Python fails: then `*error` is set. */
+static int expand_chunk(Kernel *k, int *error) {
+    if (together(k, EXPAND)) return -1;
+    for (int t = 0; t < k->threads; t++) k->late[t].n = 0;
+    for (size_t row = 0; row < k->rows; row++) {
+        if (k->counts[row] != PUT_OFF) continue;
+        k->alone.n = 0;
+        int n = expand_fully(k, k->states.at[k->from + row], &k->alone, NULL);
+        if (n < 0) { /* what came before it still counts */
+            k->rows = row;
+            *error = 1;
+            break;
+        }
+        k->counts[row] = (u32)n;
+        for (int i = 0; i < n; i++) {
+            u64 key = k->alone.at[i];
+            if (hand_over(&k->late[part_of(k, mix(key))], key, (u32)(row << PLACE_BITS | (u32)i))) {
+                PyErr_NoMemory();
+                return -1;
+            }
+        }
+    }
+    return 0;
+}
+
+/* Add the first state. */
+static int begin(Kernel *k, u64 key) {
+    if (grow((void **)&k->states.at, &k->states.room, 1, sizeof(u64))) return -1;
+    k->states.at[k->states.n++] = key;
+    if (add(&k->levels, 0)) return -1;
+    for (int t = 0; t < k->threads; t++)
+        if (widen(k, t, 1)) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    return 0;
+}
+
+static PyObject *outcome(Kernel *k, PyObject *wrong, long long violating, const char *why) {
+    size_t depth = k->levels.n - 1;
+    if (k->levels.at[depth] >= k->states.n && depth) depth--;
+    return Py_BuildValue(
+        "nKnNLs", (Py_ssize_t)k->states.n, (unsigned long long)k->transitions, (Py_ssize_t)depth,
+        wrong, violating, why
+    );
+}
+
+/* Give how many new states there are up to the end of the row that the `i`-th one belongs to. */
+static size_t end_of_row(const Ints *places, size_t i) {
+    u32 row = places->at[i] >> PLACE_BITS;
+    while (i < places->n && places->at[i] >> PLACE_BITS == row) i++;
+    return i;
+}
+
+static u64 sum(const u32 *of, size_t n) {
+    u64 all = 0;
+    for (size_t i = 0; i < n; i++) all += of[i];
+    return all;
+}
+
+static PyObject *searched(
+    Kernel *k, PyObject *summary, PyObject *judge, PyObject *ask, unsigned long long most
+) {
+    Ints places = {0}, numbers = {0};
+    long long violating = -1;
+    PyObject *result = NULL, *type = NULL, *value = NULL, *trace = NULL;
+    PyObject *wrong = NULL;
+    for (; k->judged < k->states.n; k->judged++) { /* the first, or what came after a violation */
+        wrong = judged(k, summary, judge, k->states.at[k->judged]);
+        if (!wrong) return NULL;
+        if (wrong != Py_None) return outcome(k, wrong, (long long)k->judged, "");
+        Py_CLEAR(wrong);
+    }
+    if (k->cut) {
+        for (int t = 0; t < k->threads; t++) {
+            k->parts[t].room = 0;
+            forget_recent(&k->workers[t]);
+        }
+        if (together(k, WIDEN)) return NULL;
+        k->cut = 0;
+    }
+    u32 chunks = 0;
+    while (k->from < k->states.n) {
+        size_t end = k->levels.at[k->levels.n - 1]; /* of the level */
+        if (k->from == end) {
+            end = k->states.n;
+            if (add(&k->levels, (u32)end)) goto done;
+        }
+        while (k->from < end) {
+            int error = 0;
+            k->rows = end - k->from < CHUNK ? end - k->from : CHUNK;
+            if (k->rows >= WORTH_SHARING && start_threads(k)) goto done;
+            if (expand_chunk(k, &error)) goto done;
+            PyErr_Fetch(&type, &value, &trace);
+            size_t known = k->states.n;
+            if (together(k, WIDEN) || together(k, LOOK_UP) || number_new(k, &places)) goto done;
+            if (together(k, PUT_DOWN) || doubts(k, &numbers)) goto done;
+            k->states.n += places.n;
+            size_t stop = places.n, last = k->states.n;
+            if (k->states.n > most) stop = most > known ? most - known : 0;
+            for (size_t i = 0; i < numbers.n && numbers.at[i] < last && !wrong; i++) {
+                /* The row of the state that is one too many counts as a whole. */
+                if (numbers.at[i] >= known + stop && last == k->states.n)
+                    last = known + end_of_row(&places, stop);
+                if (numbers.at[i] >= last) break;
+                wrong = judged(k, summary, judge, k->states.at[numbers.at[i]]);
+                if (!wrong) goto done;
+                if (wrong == Py_None)
+                    Py_CLEAR(wrong);
+                else
+                    violating = numbers.at[i];
+            }
+            if (wrong) stop = (size_t)violating - known;
+            if (stop < places.n) {
+                k->states.n = known + end_of_row(&places, stop);
+                size_t rows = (places.at[stop] >> PLACE_BITS) + 1;
+                k->transitions += sum(k->counts, rows);
+                k->from += rows;
+                k->cut = 1;
+                k->judged = wrong ? (size_t)violating : k->states.n;
+                result = outcome(k, wrong ? wrong : Py_NewRef(Py_None), violating, wrong ? "" : "full");
+                goto done;
+            }
+            if (error) {
+                PyErr_Restore(type, value, trace);
+                type = value = trace = NULL;
+                goto done;
+            }
+            k->transitions += sum(k->counts, k->rows);
+            k->judged = k->states.n;
+            k->from += k->rows;
+            if (chunks++ % 4 == 0 || k->rows == CHUNK) {
+                if (PyErr_CheckSignals()) goto done;
+                PyObject *stop = PyObject_CallFunction(
+                    ask, "nnn", (Py_ssize_t)k->states.n, (Py_ssize_t)(k->states.n - end),
+                    (Py_ssize_t)(k->levels.n - 2)
+                );
+                if (!stop) goto done;
+                const char *why = PyUnicode_AsUTF8(stop);
+                if (!why || *why) {
+                    if (why) result = outcome(k, Py_NewRef(Py_None), -1, why);
+                    Py_DECREF(stop);
+                    goto done;
+                }
+                Py_DECREF(stop);
+            }
+        }
+    }
+    result = outcome(k, Py_NewRef(Py_None), -1, "");
+done:
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+    free(places.at);
+    free(numbers.at);
+    return result;
+}
+
+static PyObject *kernel_run(Kernel *k, PyObject *arguments) {
+    PyObject *summary, *judge, *ask;
+    unsigned long long most;
+    if (!PyArg_ParseTuple(arguments, "OOOK", &summary, &judge, &ask, &most)) return NULL;
+    PyObject *result = searched(k, summary, judge, ask, most);
+    stop_threads(k);
+    return result;
+}
+
+static int is_state(Kernel *k, unsigned long long number) {
+    if (number < k->states.n) return 1;
+    PyErr_Format(PyExc_IndexError, "there is no state %llu", number);
+    return 0;
+}
+
+static PyObject *kernel_row(Kernel *k, PyObject *argument) {
+    unsigned long long number = PyLong_AsUnsignedLongLong(argument);
+    if (PyErr_Occurred() || !is_state(k, number)) return NULL;
+    return row_of(k, k->states.at[number]);
+}
+
+/* Find the way to a state: in each level before it, the first state that has it as a successor. */
+static PyObject *kernel_path(Kernel *k, PyObject *argument) {
+    unsigned long long number = PyLong_AsUnsignedLongLong(argument);
+    if (PyErr_Occurred() || !is_state(k, number)) return NULL;
+    PyObject *path = PyList_New(0);
+    Keys out = {0};
+    Ints codes = {0};
+    size_t level = k->levels.n - 1;
+    while (path && number) {
+        u64 sought = k->states.at[number];
+        while (k->levels.at[level] > number) level--;
+        size_t from = k->levels.at[level - 1];
+        int found = -1;
+        for (; found < 0; from++) {
+            out.n = codes.n = 0;
+            int n = expand_fully(k, k->states.at[from], &out, &codes);
+            if (n < 0) goto failed;
+            for (int i = 0; i < n && found < 0; i++)
+                if (out.at[i] == sought) found = i;
+        }
+        number = from - 1;
+        PyObject *code = PyLong_FromUnsignedLong(codes.at[found]);
+        if (!code || PyList_Append(path, code)) {
+            Py_XDECREF(code);
+            goto failed;
+        }
+        Py_DECREF(code);
+    }
+    if (path && PyList_Reverse(path)) goto failed;
+    free(out.at);
+    free(codes.at);
+    return path;
+failed:
+    Py_XDECREF(path);
+    free(out.at);
+    free(codes.at);
+    return NULL;
+}
+
+/* Give the cells that occur in the states that were found. */
+static PyObject *kernel_cells(Kernel *k, PyObject *Py_UNUSED(nothing)) {
+    PyObject *found = PySet_New(NULL);
+    for (int side = 0; found && side < 2; side++) {
+        u8 *occurs = calloc(count(&k->halves[side]) + 1, 1);
+        if (!occurs) {
+            Py_DECREF(found);
+            return PyErr_NoMemory();
+        }
+        for (size_t i = 0; i < k->states.n; i++)
+            occurs[side ? (u32)k->states.at[i] : k->states.at[i] >> 32] = 1;
+        for (u32 half = 0; half < count(&k->halves[side]); half++)
+            for (int place = 0; occurs[half] && place < k->width[side]; place++) {
+                u32 cell = sequence(&k->halves[side], half)[place];
+                PyObject *number = PyLong_FromUnsignedLong(cell);
+                if (!number || PySet_Add(found, number)) {
+                    Py_XDECREF(number);
+                    free(occurs);
+                    Py_DECREF(found);
+                    return NULL;
+                }
+                Py_DECREF(number);
+            }
+        free(occurs);
+    }
+    return found;
+}
+
+/* Give how many octets the states take, and all else. */
+static PyObject *kernel_memory(Kernel *k, PyObject *Py_UNUSED(nothing)) {
+    size_t states = k->states.room * sizeof(u64), rest = 0;
+    for (int t = 0; t < k->threads; t++) {
+        states += k->parts[t].room * sizeof(Bucket);
+        rest += k->workers[t].in.room * sizeof(Item) + k->workers[t].news.room * sizeof(New);
+        rest += (RECENT + 1) * sizeof(u64);
+        for (int part = 0; part < k->threads; part++)
+            rest += k->workers[t].out[part].room * sizeof(Item);
+    }
+    rest += (k->said.room + k->moves_at.room) * sizeof(u32) + k->poked_at.room * 2 * sizeof(u64);
+    rest += k->good.room * 2 * sizeof(u64);
+    for (int side = 0; side < 2; side++) {
+        const Interner *halves = &k->halves[side];
+        rest += (halves->all.room + halves->starts.room + halves->room) * sizeof(u32);
+        rest += (k->starts[side].room + k->moves[side].room) * sizeof(u32);
+        rest += (k->urgent[side].room + k->summary[side].room) * sizeof(u32);
+        rest += k->pokes[side].room * 2 * sizeof(u64);
+    }
+    return Py_BuildValue("nn", (Py_ssize_t)states, (Py_ssize_t)rest);
+}
+
+static PyObject *kernel_halves(Kernel *k, PyObject *Py_UNUSED(nothing)) {
+    return Py_BuildValue(
+        "nn", (Py_ssize_t)count(&k->halves[0]), (Py_ssize_t)count(&k->halves[1])
+    );
+}
+
+static Py_ssize_t kernel_length(Kernel *k) { return (Py_ssize_t)k->states.n; }
+
+static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *names) {
+    static char *known[] = {"moves", "poked", "urgent", "sides", "first", "hurries", "threads", NULL};
+    PyObject *moves, *poked, *urgent, *sides[2], *first;
+    int hurries, threads;
+    if (!PyArg_ParseTupleAndKeywords(
+            arguments, names, "OOO(O!O!)O!pi", known, &moves, &poked, &urgent, &PyTuple_Type,
+            &sides[0], &PyTuple_Type, &sides[1], &PyTuple_Type, &first, &hurries, &threads
+        ))
+        return NULL;
+    if (PyTuple_GET_SIZE(first) > 255 || threads < 1 || threads > MOST_THREADS) {
+        PyErr_SetString(PyExc_ValueError, "at most 255 components, and 1 to 64 threads");
+        return NULL;
+    }
+    Kernel *k = (Kernel *)type->tp_alloc(type, 0);
+    if (!k) return NULL;
+    k->cell_moves = Py_NewRef(moves);
+    k->cell_poked = Py_NewRef(poked);
+    k->cell_urgent = Py_NewRef(urgent);
+    k->hurries = hurries;
+    k->threads = threads;
+    k->positions = (int)PyTuple_GET_SIZE(first);
+    pthread_mutex_init(&k->lock, NULL);
+    pthread_cond_init(&k->begin, NULL);
+    pthread_cond_init(&k->end, NULL);
+    for (int t = 0; t < threads; t++) {
+        k->workers[t].kernel = k;
+        k->workers[t].number = t;
+    }
+    k->counts = malloc(CHUNK * sizeof(u32));
+    k->late = calloc(MOST_THREADS, sizeof(Items));
+    int made = 0 < threads && k->counts && k->late;
+    for (int t = 0; t < threads; t++) {
+        k->workers[t].out = calloc(threads, sizeof(Items));
+        k->workers[t].recent = malloc((RECENT + 1) * sizeof(u64));
+        made = made && k->workers[t].out && k->workers[t].recent;
+    }
+    if (!made) {
+        PyErr_NoMemory();
+        goto failed;
+    }
+    for (int t = 0; t < threads; t++) forget_recent(&k->workers[t]);
+    u32 halves[2], cells[256];
+    if (intern(&k->lists, NULL, 0) == NONE) goto failed;
+    for (int side = 0; side < 2; side++) {
+        k->width[side] = (int)PyTuple_GET_SIZE(sides[side]);
+        for (int place = 0; place < k->width[side]; place++) {
+            size_t at = PyLong_AsSize_t(PyTuple_GET_ITEM(sides[side], place));
+            if (PyErr_Occurred()) goto failed;
+            if (at >= (size_t)k->positions) {
+                PyErr_SetString(PyExc_ValueError, "there is no such position");
+                goto failed;
+            }
+            k->side_of[at] = (u8)side;
+            k->place_of[at] = (u8)place;
+            k->position_of[side][place] = (u8)at;
+            cells[place] = (u32)PyLong_AsUnsignedLong(PyTuple_GET_ITEM(first, at));
+            if (PyErr_Occurred()) goto failed;
+        }
+        halves[side] = half_of(k, side, cells);
+        if (halves[side] == NONE) goto failed;
+    }
+    if (k->width[0] + k->width[1] != k->positions) {
+        PyErr_SetString(PyExc_ValueError, "the sides are not the positions");
+        goto failed;
+    }
+    if (begin(k, (u64)halves[0] << 32 | halves[1])) goto failed;
+    return (PyObject *)k;
+failed:
+    Py_DECREF(k);
+    return NULL;
+}
+
+static void free_interner(Interner *of) {
+    free(of->all.at);
+    free(of->starts.at);
+    free(of->index);
+}
+
+static void kernel_free(Kernel *k) {
+    PyObject_GC_UnTrack(k);
+    Py_XDECREF(k->cell_moves);
+    Py_XDECREF(k->cell_poked);
+    Py_XDECREF(k->cell_urgent);
+    Ints *ints[] = {&k->moves_at, &k->urgencies, &k->said, &k->queue, &k->across, &k->work,
+                    &k->later, &k->levels, &k->cell_looks};
+    for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) free(ints[i]->at);
+    for (int side = 0; side < 2; side++) {
+        free_interner(&k->halves[side]);
+        free(k->starts[side].at);
+        free(k->moves[side].at);
+        free(k->urgent[side].at);
+        free(k->summary[side].at);
+        free(k->pokes[side].at);
+    }
+    free_interner(&k->lists);
+    free_interner(&k->looks);
+    free(k->poked_at.at);
+    free(k->good.at);
+    free(k->states.at);
+    free(k->alone.at);
+    free(k->counts);
+    for (int t = 0; t < MOST_THREADS; t++) {
+        free(k->parts[t].at);
+        free(k->workers[t].row.at);
+        free(k->workers[t].in.at);
+        for (int part = 0; part < k->threads; part++) {
+            if (k->workers[t].out) free(k->workers[t].out[part].at);
+            if (k->late && !t) free(k->late[part].at);
+        }
+        free(k->workers[t].out);
+        free(k->workers[t].recent);
+        free(k->workers[t].news.at);
+    }
+    free(k->late);
+    pthread_mutex_destroy(&k->lock);
+    pthread_cond_destroy(&k->begin);
+    pthread_cond_destroy(&k->end);
+    Py_TYPE(k)->tp_free((PyObject *)k);
+}
+
+static int kernel_traverse(Kernel *k, visitproc visit, void *arg) {
+    Py_VISIT(k->cell_moves);
+    Py_VISIT(k->cell_poked);
+    Py_VISIT(k->cell_urgent);
+    return 0;
+}
+
+static int kernel_clear(Kernel *k) {
+    Py_CLEAR(k->cell_moves);
+    Py_CLEAR(k->cell_poked);
+    Py_CLEAR(k->cell_urgent);
+    return 0;
+}
+
+static PyMethodDef kernel_methods[] = {
+    {"run", (PyCFunction)kernel_run, METH_VARARGS, "Search; see halves.Search.run."},
+    {"row", (PyCFunction)kernel_row, METH_O, "Give the row of a state, by number."},
+    {"path", (PyCFunction)kernel_path, METH_O, "Give the codes of a shortest way to a state."},
+    {"cells", (PyCFunction)kernel_cells, METH_NOARGS, "Give the cells that occur."},
+    {"memory", (PyCFunction)kernel_memory, METH_NOARGS, "Give octets of states, and of all else."},
+    {"halves", (PyCFunction)kernel_halves, METH_NOARGS, "Count the halves of each side."},
+    {NULL}
+};
+
+static PySequenceMethods kernel_sequence = {.sq_length = (lenfunc)kernel_length};
+
+static PyTypeObject kernel_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "chc_ref.check._kernel.Kernel",
+    .tp_basicsize = sizeof(Kernel),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC,
+    .tp_doc = "One search of one system.",
+    .tp_new = kernel_new,
+    .tp_dealloc = (destructor)kernel_free,
+    .tp_traverse = (traverseproc)kernel_traverse,
+    .tp_clear = (inquiry)kernel_clear,
+    .tp_methods = kernel_methods,
+    .tp_as_sequence = &kernel_sequence,
+};
+
+static struct PyModuleDef module = {
+    PyModuleDef_HEAD_INIT, .m_name = "chc_ref.check._kernel",
+    .m_doc = "The search of chc_ref.check.halves, compiled.", .m_size = -1
+};
+
+PyMODINIT_FUNC PyInit__kernel(void) {
+    if (PyType_Ready(&kernel_type)) return NULL;
+    PyObject *made = PyModule_Create(&module);
+    if (made && PyModule_AddObjectRef(made, "Kernel", (PyObject *)&kernel_type)) {
+        Py_DECREF(made);
+        return NULL;
+    }
+    return made;
+}

@@ -1,0 +1,30 @@
+"""Types of the compiled search; see ``kernel``."""
+
+from collections.abc import Callable
+from typing import Any
+
+class Kernel:
+    def __new__(
+        cls,
+        moves: Callable[[int], Any],
+        poked: Callable[[int, int], Any],
+        urgent: Callable[[int], Any],
+        sides: tuple[tuple[int, ...], tuple[int, ...]],
+        first: tuple[int, ...],
+        hurries: bool,
+        threads: int,
+    ) -> Kernel: ...
+    def run(
+        self,
+        summary: Callable[[int], int],
+        judge: Callable[[tuple[int, ...]], Any],
+        ask: Callable[[int, int, int], str],
+        most: int,
+        /,
+    ) -> tuple[int, int, int, Any, int, str]: ...
+    def row(self, number: int, /) -> tuple[int, ...]: ...
+    def path(self, number: int, /) -> list[int]: ...
+    def cells(self) -> set[int]: ...
+    def memory(self) -> tuple[int, int]: ...
+    def halves(self) -> tuple[int, int]: ...
+    def __len__(self) -> int: ...

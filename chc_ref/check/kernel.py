@@ -1,0 +1,101 @@
+"""Kernel: the compiled search, where the package was built with a C compiler.
+
+It does what ``halves.Search`` does, state for state, and asks Python only for what no cell,
+half or combination has told it yet. ``backends`` tells what there is to choose from.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from chc_ref.check.cells import Cells, Row
+from chc_ref.check.halves import Halves, Judge, Outcome, Parting, Search
+from chc_ref.errors import UsageError
+
+try:
+    from chc_ref.check import _kernel
+except ImportError:  # there was no compiler: plain Python does the same, only slower
+    _kernel = None  # type: ignore[assignment]
+
+AUTOMATIC = "auto"
+
+
+class Compiled:
+    """Breadth-first search over halves by the compiled kernel."""
+
+    name = "kernel"
+
+    def __init__(self, cells: Cells, parting: Parting, first: Row, threads: int) -> None:
+        self.parting = parting
+        hurries = cells.system.network.transport
+        self._kernel = _kernel.Kernel(
+            cells.moves, cells.poked, cells.urgent, parting.sides, first, hurries, threads
+        )
+
+    def run(self, judge: Judge, most: int) -> Outcome:
+        """Search; see ``halves.Search.run``."""
+        states, transitions, depth, wrong, violating, why = self._kernel.run(
+            judge.summary, judge.judge, judge.ask, most
+        )
+        full = why == "full"
+        return Outcome(
+            states,
+            transitions,
+            depth,
+            wrong,
+            None if violating < 0 else violating,
+            f"limit of {most} states" if full else why,
+            full,
+        )
+
+    def rows(self) -> Iterator[Row]:
+        """Give the row of every state, in order of discovery."""
+        return map(self._kernel.row, range(len(self._kernel)))
+
+    def sample(self, most: int) -> list[Row]:
+        """Give no more rows than so many, evenly spaced in order of discovery."""
+        states = len(self._kernel)
+        return [self._kernel.row(n) for n in range(0, states, -(-states // most))]
+
+    def cells(self) -> set[int]:
+        """Give the cells that occur."""
+        return self._kernel.cells()
+
+    def path(self, number: int) -> list[int]:
+        """Give the codes of the actions of a shortest way to a state."""
+        return self._kernel.path(number)
+
+    def memory(self) -> tuple[int, int]:
+        """Give the octets that the states take, and those of all tables beside them."""
+        return self._kernel.memory()
+
+
+def backends() -> tuple[str, ...]:
+    """Give the names of the searches that can be had, the fastest first."""
+    return (Search.name,) if _kernel is None else (Compiled.name, Search.name)
+
+
+def search(
+    cells: Cells, parting: Parting, first: Row, backend: str = AUTOMATIC, threads: int | None = None
+) -> Search | Compiled:
+    """Give a search.
+
+    Args:
+        cells: the system.
+        parting: its sides.
+        first: the row of its first state.
+        backend: one of ``backends()``, or "auto" for the fastest.
+        threads: of the kernel; by default one for each processor, and no more than four.
+
+    Raises:
+        UsageError: there is no such search here.
+
+    """
+    known = backends()
+    if backend not in (AUTOMATIC, *known):
+        mend = "; build the package with a C compiler" if backend == Compiled.name else ""
+        raise UsageError(f"no search is called {backend!r}; known: {', '.join(known)}{mend}")
+    if backend == Search.name or _kernel is None:
+        return Search(Halves(cells, parting), first)
+    return Compiled(cells, parting, first, threads or min(4, os.cpu_count() or 1))
