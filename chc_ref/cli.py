@@ -1,4 +1,4 @@
-"""Command line: ``chc check``, ``chc replay``, ``chc demo``.
+"""Command line: ``chc check``, ``chc matrix``, ``chc replay``, ``chc demo`` and others.
 
 Exit codes: 0 holds or equal, 1 violated or different, 2 usage, 3 inconclusive.
 """
@@ -13,12 +13,13 @@ from typing import Annotated, Any
 
 import attrs
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import TextColumn
 from rich.table import Table
 
 from chc_ref import __version__
+from chc_ref.console import err, out, progress
 from chc_ref.errors import ChcError, UsageError
+from chc_ref.matrix.command import matrix
 
 app = typer.Typer(
     add_completion=False,
@@ -26,13 +27,14 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Checked reference implementation of CHC.",
 )
-out = Console(highlight=False, width=None if sys.stdout.isatty() else 150)
-err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
 Inside = Annotated[
     list[str] | None, typer.Option(help="Network of inside hosts; inferred by default.")
 ]
+
+
+app.command()(matrix)
 
 
 @app.callback(invoke_without_command=True)
@@ -85,7 +87,7 @@ def check(
     checks = [c for c in checks if slow or names or not c.slow]
     limits = Limits(states, seconds)
     results: list[tuple[suite.Check, Any, bool]] = []
-    with _progress(as_json, TextColumn("{task.fields[state]}")) as bar:
+    with progress(as_json, TextColumn("{task.fields[state]}")) as bar:
         task = bar.add_task("check", total=len(checks), state="")
         for one in checks:
             bar.update(task, description=f"{one.engine} {one.name}", state="")
@@ -280,7 +282,7 @@ def replay(
         logical = chains.load(chain)
     else:
         logical = default_chain(instances or 2, tuple(Pool.parse(text) for text in pool or ()))
-    with _progress(as_json) as bar:
+    with progress(as_json) as bar:
         reading = bar.add_task("read", total=None)
         read = load(capture, networks, lambda count: bar.update(reading, completed=count))
         bar.update(reading, total=read.read, completed=read.read)
@@ -367,7 +369,7 @@ def partition(
 
     logical = chains.load(name)
     networks = tuple(_network(text) for text in inside or ())
-    with _progress(as_json) as bar:
+    with progress(as_json) as bar:
         reading = bar.add_task("read", total=None)
         read = load(capture, networks, lambda count: bar.update(reading, completed=count))
         bar.add_task("run the ideal chain", total=None)
@@ -467,19 +469,6 @@ def _network(text: str) -> ipaddress.IPv4Network:
         return ipaddress.IPv4Network(text)
     except ValueError as error:
         raise UsageError(f"--inside {text!r}: {error}") from None
-
-
-def _progress(quiet: bool, *columns: Any) -> Progress:
-    """Give a progress display on standard error; nothing of it is left behind."""
-    shown = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-    return Progress(
-        *shown,
-        TimeElapsedColumn(),
-        *columns,
-        console=err,
-        transient=True,
-        disable=quiet or not err.is_terminal,
-    )
 
 
 def main() -> None:

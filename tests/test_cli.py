@@ -6,42 +6,13 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 from captured import CAPTURES, beginning_of
+from commands import ROOT, Chc
 
-from chc_ref.cli import main
-
-ROOT = Path(__file__).parent.parent
 CAPTURE = str(CAPTURES / "trojan_small.pcap")
-
-
-class Done(NamedTuple):
-    """What a command left behind."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
-Chc = Callable[..., Done]
-
-
-@pytest.fixture
-def chc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Chc:
-    """Run the command line in this process, in the checkout or another folder."""
-
-    def run(*arguments: str, cwd: Path = ROOT) -> Done:
-        monkeypatch.chdir(cwd)
-        monkeypatch.setattr(sys, "argv", ["chc", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return Done(int(end.value.code or 0), *capsys.readouterr())
-
-    return run
 
 
 def test_the_command_is_installed() -> None:

@@ -139,7 +139,16 @@ def load(path: Path) -> Model:
         UsageError: the file cannot be read or is malformed; the text names file and key.
 
     """
-    data = read_toml(path)
+    return of_data(path, read_toml(path))
+
+
+def of_data(path: Path, data: dict[str, Any]) -> Model:
+    """Give the model of what a model file at ``path`` holds.
+
+    Raises:
+        UsageError: it is malformed; the text names file and key.
+
+    """
     with at(path):
         return _model(path, data)
 

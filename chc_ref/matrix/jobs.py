@@ -1,0 +1,139 @@
+"""Jobs: one model under one variant, searched for every requirement at once, and remembered.
+
+A job is plain data, and so is what it gives: it runs in this process, in another one or on
+another machine, with the same result. Results are kept by content: whoever changes the core, the
+variant, the model or the bounds asks for something that nobody has asked for before.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import os
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+import attrs
+import msgspec
+import platformdirs
+
+import chc_ref
+from chc_ref.check import model as models
+from chc_ref.check.explore import Explorer, Limits, Method
+from chc_ref.require.predicates import REQUIREMENTS
+from chc_ref.variants.shipped import SHIPPED
+
+CACHE = "CHC_CACHE"
+"""Environment variable that names the folder of remembered results."""
+
+CHECKED = ("chains.py", "check", "core", "nfs", "require", "system", "variants")
+"""Parts of the package that a result depends on."""
+
+
+@attrs.frozen
+class Job:
+    """One search."""
+
+    variant: str
+    model: str
+    """Name of the model."""
+    text: str
+    """The model file, so that a job needs no files where it runs."""
+    states: int
+    seconds: float
+    folder: str = "."
+    """Where the model names files from, if it does."""
+
+    @property
+    def key(self) -> str:
+        """Give the name under which the result is kept: all that it depends on, hashed."""
+        parts = (digest(), self.variant, self.model, self.text, self.states)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()
+
+
+@attrs.frozen
+class Finding:
+    """What one search says of one requirement."""
+
+    verdict: str
+    states: int
+    """Seen up to a violation, or in all."""
+    violated: str = ""
+    """What is violated, or why it is inconclusive."""
+    trace: tuple[str, ...] = ()
+
+
+@attrs.frozen
+class Result:
+    """What one search says of all requirements."""
+
+    job: Job
+    seconds: float
+    findings: dict[str, Finding]
+    remembered: bool = False
+
+
+def run(job: Job) -> Result:
+    """Search.
+
+    Raises:
+        UsageError: the model is malformed, or a rule of the variant is.
+
+    """
+    model = models.of_data(Path(job.folder, f"{job.model}.toml"), tomllib.loads(job.text))
+    limits = Limits(job.states, job.seconds)
+    reports = Explorer(model, SHIPPED[job.variant].rules, limits, Method(threads=1)).sweep()
+    findings = {
+        name: Finding(r.verdict.value, r.states or 0, r.violated, r.trace)
+        for name, r in reports.items()
+    }
+    return Result(job, sum({r.seconds for r in reports.values()}), findings)
+
+
+@functools.cache
+def digest() -> str:
+    """Hash the code that results depend on."""
+    root = Path(chc_ref.__file__).parent
+    files = [p for part in CHECKED for p in _sources(root / part)]
+    found = hashlib.sha256()
+    for path in sorted(files):
+        found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
+    return found.hexdigest()
+
+
+def _sources(path: Path) -> Iterable[Path]:
+    if path.is_dir():
+        return [p for p in path.rglob("*") if p.suffix in (".py", ".c")]
+    return [path]
+
+
+class Memory:
+    """Results by content, one file each, in the user's cache folder."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        named = os.environ.get(CACHE)
+        self.folder = folder or Path(named or platformdirs.user_cache_path("chc_ref"))
+
+    def get(self, job: Job) -> Result | None:
+        """Give what is remembered of a job; a file that cannot be read is as good as none."""
+        try:
+            findings = msgspec.json.decode(self._path(job).read_bytes(), type=dict[str, Finding])
+        except (OSError, msgspec.MsgspecError):
+            return None
+        if findings.keys() != REQUIREMENTS.keys():
+            return None
+        return Result(job, 0.0, findings, remembered=True)
+
+    def put(self, result: Result) -> None:
+        """Remember a result, unless the machine's speed had a part in it."""
+        if any(finding.violated.startswith("time limit") for finding in result.findings.values()):
+            return
+        path = self._path(result.job)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_suffix(f".{os.getpid()}")
+        part.write_bytes(msgspec.json.encode(result.findings))
+        part.replace(path)
+
+    def _path(self, job: Job) -> Path:
+        return self.folder / "matrix" / f"{job.key}.json"

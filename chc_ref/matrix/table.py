@@ -1,0 +1,119 @@
+"""The matrix as a table: what to run for it, and what its cells say."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+import attrs
+
+from chc_ref.check import model as models
+from chc_ref.errors import UsageError
+from chc_ref.files import Keys, at, check_keys, read_toml
+from chc_ref.matrix.jobs import Finding, Job, Result
+from chc_ref.require.predicates import REQUIREMENTS
+from chc_ref.verdict import Verdict
+
+FILE = "matrix.toml"
+KEYS: Keys = {"chc_matrix": (int, True), "models": (list, True)}
+
+
+@attrs.frozen
+class Cell:
+    """What all searches of a variant say of one requirement."""
+
+    verdict: Verdict
+    states: int
+    """Of all searches together."""
+    models: tuple[str, ...]
+    shortest: Finding | None = None
+    """The violation with the shortest counterexample."""
+    model: str = ""
+    """Where that is, or where it is inconclusive."""
+    why: str = ""
+    """What is violated, or why it is inconclusive."""
+
+    @property
+    def length(self) -> int:
+        """Steps of the shortest counterexample; 0 if there is none."""
+        return len(self.shortest.trace) if self.shortest else 0
+
+
+@attrs.frozen
+class Row:
+    """A variant with its cells, by requirement."""
+
+    variant: str
+    about: str
+    clauses: tuple[str, ...]
+    cells: dict[str, Cell]
+    seconds: float
+    remembered: int
+    """Searches that did not have to be made again."""
+
+
+def jobs(
+    folder: Path, variants: Iterable[str], states: int, seconds: float
+) -> dict[str, tuple[Job, ...]]:
+    """Give the searches of each variant: the folder's common models, and the variant's own.
+
+    Raises:
+        UsageError: the folder has no list of models, or it names one that is not there.
+
+    """
+    common = _common(folder)
+    texts = {p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.toml"))}
+    tables = {name: tomllib.loads(texts[name]) for name in texts if _is_model(folder, name)}
+    for name in common:
+        if name not in tables:
+            raise UsageError(f"{folder / FILE}: models: there is no model {name!r} in {folder}")
+        models.of_data(folder / f"{name}.toml", tables[name])
+    found = {}
+    for variant in variants:
+        own = [name for name, table in tables.items() if table.get("rules") == variant]
+        found[variant] = tuple(
+            Job(variant, name, texts[name], states, seconds, str(folder))
+            for name in dict.fromkeys((*common, *own))
+        )
+    return found
+
+
+def _is_model(folder: Path, name: str) -> bool:
+    return models.is_model(folder / f"{name}.toml")
+
+
+def _common(folder: Path) -> tuple[str, ...]:
+    path = folder / FILE
+    if not path.is_file():
+        mend = 'write it: chc_matrix = 1, and models = ["NAME", ...]'
+        raise UsageError(f"{path}: no such file; {mend}")
+    table = read_toml(path)
+    with at(path):
+        check_keys(table, KEYS)
+        if strange := [name for name in table["models"] if not isinstance(name, str)]:
+            raise UsageError(f"models: {strange[0]!r} is no name of a model")
+    return tuple(table["models"])
+
+
+def row(variant: str, about: str, clauses: tuple[str, ...], results: Iterable[Result]) -> Row:
+    """Sum the searches of a variant up."""
+    results = tuple(results)
+    cells = {name: _cell(name, results) for name in REQUIREMENTS}
+    remembered = sum(result.remembered for result in results)
+    seconds = sum(result.seconds for result in results)
+    return Row(variant, about, clauses, cells, seconds, remembered)
+
+
+def _cell(requirement: str, results: tuple[Result, ...]) -> Cell:
+    named = [(r.job.model, r.findings[requirement]) for r in results]
+    states = sum(finding.states for _, finding in named)
+    every = tuple(model for model, _ in named)
+    wrong = [one for one in named if one[1].verdict == Verdict.VIOLATED.value]
+    if wrong:
+        model, finding = min(wrong, key=lambda one: len(one[1].trace))
+        return Cell(Verdict.VIOLATED, states, every, finding, model, finding.violated)
+    for model, finding in named:
+        if finding.verdict != Verdict.HOLDS.value:
+            return Cell(Verdict.INCONCLUSIVE, states, every, None, model, finding.violated)
+    return Cell(Verdict.HOLDS, states, every)

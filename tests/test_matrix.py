@@ -1,0 +1,211 @@
+"""The matrix: what its cells sum up, what is remembered, and how it is printed."""
+
+from __future__ import annotations
+
+import json
+import re
+from concurrent.futures import Executor, ThreadPoolExecutor
+from pathlib import Path
+
+import attrs
+import pytest
+from commands import Chc
+
+from chc_ref.check.explore import Explorer
+from chc_ref.check.model import load
+from chc_ref.errors import UsageError
+from chc_ref.matrix import jobs, run, table
+from chc_ref.matrix.jobs import Finding, Job, Memory, Result
+from chc_ref.require.predicates import REQUIREMENTS
+from chc_ref.variants.shipped import SHIPPED
+from chc_ref.verdict import Verdict
+
+TWO = """
+chc_model = 1
+about = "Two instances, two flows, and a move."
+leaves_out = "Crashes."
+clauses = ["MOVE-1"]
+expect = "holds"
+vertices = [{ name = "count", nf = "counter", instances = 2, eager_flush = false }]
+packets = ["A", "A"]
+moves = [{ flow = "A", to = "count.0" }]
+witnesses = ["handed_over"]
+"""
+OWN = TWO.replace('"holds"', '"violated"\nviolates = "R1"\nrules = "no_last_mark"')
+OWN = OWN.replace('["A", "A"]', '["A"]').replace('["handed_over"]', "[]")
+LIST = 'chc_matrix = 1\nmodels = ["two"]\n'
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of models, and a cache of its own."""
+    monkeypatch.setenv(jobs.CACHE, str(tmp_path / "cache"))
+    models = tmp_path / "models"
+    models.mkdir()
+    for name, text in (("two", TWO), ("own", OWN), ("matrix", LIST)):
+        (models / f"{name}.toml").write_text(text)
+    return models
+
+
+def _rows(folder: Path, *variants: str, states: int = 100_000) -> dict[str, table.Row]:
+    every = table.jobs(folder, variants, states, 60.0)
+    return {
+        name: table.row(name, "", (), [jobs.run(job) for job in of]) for name, of in every.items()
+    }
+
+
+def test_a_cell_says_what_a_search_for_its_requirement_says(folder: Path) -> None:
+    """Each variant goes through the common models and its own; the shortest violation counts."""
+    rows = _rows(folder, "amended", "no_last_mark")
+    good, bad = rows["amended"], rows["no_last_mark"]
+    assert {cell.verdict for cell in good.cells.values()} == {Verdict.HOLDS}
+    assert {cell.models for cell in good.cells.values()} == {("two",)}
+    report = Explorer(load(folder / "two.toml")).run()
+    assert {cell.states for cell in good.cells.values()} == {report.states}
+    assert bad.cells["R1"].models == ("two", "own")
+    violated = Explorer(load(folder / "own.toml")).run()
+    for name in ("R1", "COE", "LIVE"):
+        assert bad.cells[name].verdict is Verdict.VIOLATED
+        assert (bad.cells[name].model, bad.cells[name].length) == ("own", violated.depth)
+        assert bad.cells[name].why.startswith(f"{name}: ")
+    assert bad.cells["R5"].verdict is Verdict.INCONCLUSIVE
+    assert bad.cells["R5"].why == "never reached: handed_over"
+
+
+def test_a_bound_is_inconclusive_and_a_violation_is_not(folder: Path) -> None:
+    """What a search found before it hit its bound stays found."""
+    row = _rows(folder, "no_last_mark", states=1_000)["no_last_mark"]
+    assert row.cells["R1"].verdict is Verdict.VIOLATED
+    assert row.cells["R4"].verdict is Verdict.INCONCLUSIVE
+    assert row.cells["R4"].why == "limit of 1000 states"
+
+
+def _no_executor() -> Executor:
+    raise AssertionError("nothing was to be run")
+
+
+def test_what_did_not_change_is_not_searched_again(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Results are known by model, variant, bounds and core, and by nothing less."""
+    (job,) = table.jobs(folder, ["amended"], 100_000, 60.0)["amended"]
+    memory, told = Memory(), list[Result]()
+    with ThreadPoolExecutor(1) as executor:
+        first = run.results([job], lambda: executor, memory, told.append)[job]
+    again = run.results([job], _no_executor, memory, told.append)[job]
+    assert [result.remembered for result in told] == [False, True]
+    assert again.findings == first.findings
+    for change in (
+        {"variant": "paper"},
+        {"model": "other"},
+        {"text": job.text.replace('["A", "A"]', '["A"]')},
+        {"states": 99_999},
+    ):
+        assert memory.get(attrs.evolve(job, **change)) is None
+    assert memory.get(attrs.evolve(job, seconds=1.0)) is not None
+    monkeypatch.setattr(jobs, "digest", lambda: "another core")
+    assert memory.get(job) is None
+
+
+def test_the_core_is_a_part_of_what_results_are_known_by() -> None:
+    """A change of any module that a search runs is a change of the digest."""
+    root = Path(jobs.__file__).parent.parent
+    files = {p.relative_to(root).parts[0] for part in jobs.CHECKED for p in [root / part]}
+    drivers = {"matrix", "net", "prove", "replay", "installed"}
+    commands = {"cli.py", "console.py", "diagram.py", "pytest_plugin.py", "suite.py"}
+    others = {"__init__.py", "errors.py", "files.py", "places.py", "traceability.py", "verdict.py"}
+    there = {p.name for p in root.iterdir() if p.suffix in (".py", "")} - {"__pycache__"}
+    assert there - drivers - commands - others == files
+    assert len(jobs.digest()) == 64
+
+
+def test_a_spoilt_memory_and_a_slow_machine_are_not_remembered(folder: Path) -> None:
+    """A file that cannot be read counts for nothing; nor does a time limit."""
+    (job,) = table.jobs(folder, ["amended"], 100_000, 0.0)["amended"]
+    memory = Memory()
+    late = jobs.run(job)
+    assert late.findings["R1"].violated == "time limit of 0 s"
+    memory.put(late)
+    assert memory.get(job) is None
+    memory.put(Result(job, 0.0, {name: Finding("holds", 1) for name in REQUIREMENTS}))
+    assert memory.get(job) is not None
+    (file,) = (memory.folder / "matrix").iterdir()
+    file.write_text('{"R1": {"verdict": "holds", "states": 1}}')
+    assert memory.get(job) is None
+    file.write_text("{")
+    assert memory.get(job) is None
+
+
+def test_the_command_prints_what_it_found(chc: Chc, folder: Path, tmp_path: Path) -> None:
+    """Terminal, JSON, Markdown and page say the same; every counterexample has its command."""
+    arguments = ("matrix", "amended", "no_last_mark", "--models", str(folder))
+    page, text = tmp_path / "matrix.html", tmp_path / "matrix.md"
+    done = chc(*arguments, "--json", "--html", str(page), "--markdown", str(text))
+    assert done.returncode == 1
+    data = json.loads(done.stdout)["variants"]
+    cell = data["no_last_mark"]["cells"]["R1"]
+    assert cell["verdict"] == "violated"
+    assert cell["length"] == len(cell["trace"]) > 5
+    assert data["amended"]["cells"]["COE"]["verdict"] == "holds"
+    assert data["amended"]["remembered"] == 0
+    for shown in (page.read_text(), text.read_text()):
+        assert f"in {cell['length']}" in shown
+        assert "chc check own --variant no_last_mark" in shown
+        assert "Inconclusive: two: never reached: handed_over" in shown
+        assert SHIPPED["no_last_mark"].about in shown
+    lines = text.read_text().splitlines()
+    assert lines[2].startswith("| [amended](#amended) | holds | holds")
+    assert f"{cell['length']}. " in text.read_text()
+    assert set(re.findall(r'href="#(\w+)"', page.read_text())) == {"amended", "no_last_mark"}
+    again = chc(*arguments)
+    assert "3 searches, 3 of them remembered" in again.stdout
+    assert chc("matrix", "amended", "--models", str(folder)).returncode == 0
+
+
+def test_a_variant_that_nothing_violates_is_told_of(
+    chc: Chc, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without names the whole table is judged: the protocol holds, and the rest is caught."""
+    kept = {name: SHIPPED[name] for name in ("amended", "no_last_mark", "recent_by_clock")}
+    monkeypatch.setattr("chc_ref.variants.shipped.SHIPPED", kept)
+    done = chc("matrix", "--models", str(folder))
+    assert done.returncode == 1
+    assert "violated nowhere: recent_by_clock" in done.stdout
+    del kept["recent_by_clock"]
+    assert chc("matrix", "--models", str(folder)).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ('chc_matrix = 1\nmodels = ["tow"]\n', "matrix.toml: models: there is no model 'tow'"),
+        ("chc_matrix = 1\nmodels = [1]\n", "matrix.toml: models: 1 is no name of a model"),
+        ("models = []\n", "key 'chc_matrix' is missing"),
+        ("chc_matrix = ", "matrix.toml: "),
+    ],
+)
+def test_a_malformed_list_is_an_error(folder: Path, text: str, wrong: str) -> None:
+    """The text names the file and what is wrong in it."""
+    (folder / "matrix.toml").write_text(text)
+    with pytest.raises(UsageError, match=re.escape(wrong)):
+        table.jobs(folder, ["amended"], 1, 1.0)
+
+
+def test_bad_arguments_are_errors(chc: Chc, folder: Path, tmp_path: Path) -> None:
+    """One line, no traceback, exit code 2."""
+    for arguments, wrong in (
+        (("no_such",), "unknown variant 'no_such'; known: "),
+        (("--models", str(tmp_path)), "matrix.toml: no such file; write it: chc_matrix = 1"),
+        (("amended", "--models", str(folder), "--html", str(folder)), "Is a directory"),
+    ):
+        done = chc("matrix", *arguments)
+        assert done.returncode == 2
+        assert wrong in done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_a_job_carries_all_that_it_needs(folder: Path) -> None:
+    """It runs where there is no such file."""
+    job = Job("amended", "two", (folder / "two.toml").read_text(), 100_000, 60.0)
+    (folder / "two.toml").unlink()
+    assert jobs.run(job).findings["COE"].verdict == "holds"
