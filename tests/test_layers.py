@@ -16,7 +16,7 @@ LAYERS = (
     {"chains"},
     {"system", "require", "variants"},
     {"check", "prove", "net", "replay"},
-    {"suite", "places", "diagram"},
+    {"suite", "places", "diagram", "catalogue"},
     {"cli", "pytest_plugin", "traceability"},
 )
 """Lowest first; a module may import from its own folder and from lower layers."""
