@@ -55,7 +55,8 @@ def check(
         str, typer.Option(help="explorer (the Python core), tlc (TLA+), z3 (proofs), or all.")
     ] = "explorer",
     variant: Annotated[
-        str | None, typer.Option(help="Check the models under these rules instead.")
+        str | None,
+        typer.Option(help="Other rules: a name of `chc variants`, FILE.py:NAME or MODULE:NAME."),
     ] = None,
     models: Annotated[Path | None, typer.Option(help="Folder of the models.")] = None,
     proofs: Annotated[Path | None, typer.Option(help="Folder of the proofs.")] = None,
@@ -121,15 +122,13 @@ def _select(
     from chc_ref import suite
     from chc_ref.check.model import is_model
     from chc_ref.places import folder
-    from chc_ref.variants.shipped import SHIPPED
+    from chc_ref.variants import library
 
     if engine != "all" and engine not in suite.ENGINES:
         raise UsageError(f"unknown engine {engine!r}; known: {', '.join(suite.ENGINES)}, all")
-    if variant is not None and variant not in SHIPPED:
-        raise UsageError(f"unknown variant {variant!r}; known: {', '.join(sorted(SHIPPED))}")
     if variant is not None and engine != "explorer":
         raise UsageError("--variant changes the Python core's rules: use it with the explorer")
-    rules = SHIPPED[variant].rules if variant else None
+    rules = library.find(variant).rules if variant else None
     models_folder = models or folder("models")
     if not models_folder.is_dir():
         raise UsageError(f"{models_folder}: no such folder")
@@ -156,15 +155,16 @@ def _select(
         raise UsageError(f"no check is called {min(missing)!r}; known: {listed}")
     chosen = [c for c in known if not plain or c.name in plain]
     if rules is not None:  # a model that names rules of its own tells nothing of others
-        paths = [models_folder / f"{c.name}.toml" for c in chosen if plain or not c.violates]
+        paths = [models_folder / f"{c.name}.toml" for c in chosen if plain or c.is_of_any_rules]
         chosen = [suite.explorer_check(path, rules, method) for path in paths if is_model(path)]
     return checks + chosen
 
 
 def _label(one: Any, report: Any) -> str:
     """Name a check, and its rules where the name does not tell."""
-    told = report.rules == "amended" or one.name.endswith(report.rules)
-    return one.name if told else f"{one.name}, {report.rules}"
+    rules = report.rules.rpartition(":")[2]
+    told = rules == "amended" or one.name.endswith(rules)
+    return one.name if told else f"{one.name}, {rules}"
 
 
 def _save(folder: Path, results: list[tuple[Any, Any]]) -> None:
@@ -241,7 +241,7 @@ def replay(
         list[str] | None, typer.Option(help="NETWORK/BITS:PORT that is balanced as one service.")
     ] = None,
     variant: Annotated[
-        str | None, typer.Option(help="Rules of the physical chain: amended, or a run's own.")
+        str | None, typer.Option(help="Rules of the physical chain, as for check; or a run's own.")
     ] = None,
     as_json: Json = False,
 ) -> None:
@@ -271,10 +271,9 @@ def replay(
     from chc_ref.replay import report
     from chc_ref.replay.capture import load
     from chc_ref.replay.run import default_chain, replay as run
-    from chc_ref.variants.shipped import SHIPPED
+    from chc_ref.variants import library
 
-    if variant not in SHIPPED:
-        raise UsageError(f"unknown variant {variant!r}; known: {', '.join(sorted(SHIPPED))}")
+    rules = library.find(variant).rules
     networks = tuple(_network(text) for text in inside or ())
     if chain is not None and (instances is not None or pool):
         raise UsageError("--instances and --pool are for the default chain: write them in yours")
@@ -293,7 +292,7 @@ def replay(
             logical,
             read.arrivals,
             plan,
-            SHIPPED[variant].rules,
+            rules,
             lambda count: bar.update(task, completed=count),
         )
     data = report.as_data(capture, read, logical, plan, result, variant)
@@ -308,12 +307,11 @@ def _replay_exactly(path: Path, variant: str | None, as_json: bool) -> int:
     """Run one saved run again; gives the exit code."""
     from chc_ref.check import schedule
     from chc_ref.places import folder
-    from chc_ref.variants.shipped import SHIPPED
+    from chc_ref.variants import library
 
-    if variant is not None and variant not in SHIPPED:
-        raise UsageError(f"unknown variant {variant!r}; known: {', '.join(sorted(SHIPPED))}")
+    rules = library.find(variant).rules if variant is not None else None
     saved = schedule.load(path, folder("models"))
-    report = schedule.replay(saved, SHIPPED[variant].rules if variant else None)
+    report = schedule.replay(saved, rules)
     if as_json:
         print(json.dumps({**report.to_json(), "written_for": saved.violates}, default=str))
         return report.verdict.exit_code
@@ -323,6 +321,28 @@ def _replay_exactly(path: Path, variant: str | None, as_json: bool) -> int:
     for line in (f"{report.model}, {report.rules}: {found}", *report.trace):
         out.print(line, markup=False, soft_wrap=True)
     return report.verdict.exit_code
+
+
+@app.command()
+def variants(
+    name: Annotated[
+        str | None, typer.Argument(metavar="VARIANT", help="One of them, in full.")
+    ] = None,
+    rules: Annotated[
+        bool, typer.Option("--rules", help="What a variant may change instead.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List the protocol variants, or the rules that one of your own may change."""
+    from chc_ref import catalogue
+
+    if name and rules:
+        raise UsageError("give a variant or --rules, not both")
+    data = catalogue.rules_as_data() if rules else catalogue.as_data(name)
+    if as_json:
+        print(json.dumps(data))
+    else:
+        catalogue.show(out, data)
 
 
 @app.command()

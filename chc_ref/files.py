@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from chc_ref.errors import UsageError
+from chc_ref.errors import ChcError, UsageError
 
 TYPES: dict[type, str] = {
     bool: "true or false",
@@ -100,5 +100,7 @@ def load_object(name: str, folder: Path | None = None) -> Any:
         if module.endswith(".py"):
             return getattr(import_file((folder or Path()) / module), attribute)
         return getattr(importlib.import_module(module), attribute)
+    except ChcError as error:
+        raise UsageError(f"{name}: {error}") from error
     except Exception as error:  # a user's module may raise anything
         raise UsageError(f"cannot load {name!r}: {type(error).__name__}: {error}") from error

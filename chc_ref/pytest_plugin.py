@@ -2,7 +2,8 @@
 
 Collected are model files (``*.toml`` with ``chc_model``), manifests of TLA+ instances in a
 folder ``models``, and files ``*.py`` in a folder ``proofs``. Without the flag they are
-collected and skipped, so that nobody believes they ran.
+collected and skipped, so that nobody believes they ran. With ``--model-check-variant`` the models
+are checked under other rules; what these rules say nothing of is skipped.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ from chc_ref import suite
 from chc_ref.check.explore import Limits
 from chc_ref.check.model import is_model
 from chc_ref.check.tlc import load_manifest
+from chc_ref.core.rules import Rules
 from chc_ref.errors import ChcError
+from chc_ref.variants import library
 from chc_ref.verdict import Report
 
 FLAG = "--model-check"
+RULES = pytest.StashKey[Rules | None]()
+"""The rules that the models are checked under instead of their own."""
 REASON = f"checks of models and proofs run with {FLAG}"
 
 
@@ -36,6 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption(
         "--model-check-slow", action="store_true", help="run the checks that are marked slow too"
+    )
+    group.addoption(
+        "--model-check-variant",
+        metavar="VARIANT",
+        help="check the models under these rules, but for those that name rules of their own: "
+        "a name of `chc variants`, FILE.py:NAME or MODULE:NAME",
     )
 
 
@@ -69,7 +80,7 @@ class CheckFile(pytest.File):
             return suite.z3_checks(self.path)
         if self.path.name == suite.MANIFEST:
             return [suite.tlc_check(instance) for instance in load_manifest(self.path)]
-        return [suite.explorer_check(self.path)]
+        return [suite.explorer_check(self.path, self.config.stash[RULES])]
 
 
 class CheckItem(pytest.Item):
@@ -83,6 +94,8 @@ class CheckItem(pytest.Item):
             self.add_marker(pytest.mark.skip(reason=REASON))
         elif check.slow and not self.config.getoption("--model-check-slow"):
             self.add_marker(pytest.mark.skip(reason="marked slow: runs with --model-check-slow"))
+        elif self.config.stash[RULES] and not check.is_of_any_rules:
+            self.add_marker(pytest.mark.skip(reason="a variant changes nothing of this check"))
 
     def runtest(self) -> None:
         """Run the check; anything but the expected verdict fails."""
@@ -113,5 +126,11 @@ class UnexpectedVerdictError(Exception):
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the marker that every check carries."""
+    """Register the marker that every check carries, and find the variant that is asked for."""
     config.addinivalue_line("markers", "model_check: a model or a proof, run by chc_ref")
+    name = config.getoption("--model-check-variant")
+    try:
+        found = library.find(name, config.invocation_params.dir) if name else None
+    except ChcError as error:
+        raise pytest.UsageError(f"--model-check-variant: {error}") from None
+    config.stash[RULES] = found.rules if found else None

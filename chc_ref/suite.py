@@ -36,6 +36,8 @@ class Check:
     slow: bool
     run: Callable[[Limits, Tick | None], tuple[Report, bool]] = attrs.field(eq=False, repr=False)
     """Gives the report and whether it is the expected one; may raise ChcError."""
+    is_of_any_rules: bool = False
+    """A variant can be put under it: a model that does not name rules of its own."""
 
 
 def explorer_check(path: Path, rules: Rules | None = None, method: Method | None = None) -> Check:
@@ -59,7 +61,16 @@ def explorer_check(path: Path, rules: Rules | None = None, method: Method | None
         expected = report.verdict is model.expect and report.violated.startswith(model.violates)
         return report, expected
 
-    return Check(model.name, "explorer", model.expect, model.violates, model.about, model.slow, run)
+    return Check(
+        model.name,
+        "explorer",
+        model.expect,
+        model.violates,
+        model.about,
+        model.slow,
+        run,
+        is_of_any_rules="rules" not in model.table,
+    )
 
 
 def tlc_check(instance: tlc.Instance) -> Check:

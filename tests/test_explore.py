@@ -164,7 +164,7 @@ def test_a_witness_that_is_not_reached_is_inconclusive(tmp_path: Path) -> None:
         ("instances = 2", "instances = 0", "at least one instance"),
         ("witnesses", "edges = [['count', 'x']]\nwitnesses", "unknown vertex 'x'"),
         ("witnesses", "edges = [['count', 'count']]\nwitnesses", "cycle"),
-        ("packets = ", "rules = 'none'\npackets = ", "unknown rules 'none'"),
+        ("packets = ", "rules = 'none'\npackets = ", "unknown variant 'none'"),
         ("about = ", "about ", "line 3"),
     ],
 )

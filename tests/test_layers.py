@@ -16,7 +16,7 @@ LAYERS = (
     {"chains"},
     {"system", "require", "variants"},
     {"check", "prove", "net", "replay"},
-    {"suite", "places", "diagram", "console"},
+    {"suite", "places", "diagram", "console", "catalogue"},
     {"matrix"},
     {"cli", "pytest_plugin", "traceability"},
 )

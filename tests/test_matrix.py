@@ -17,6 +17,7 @@ from chc_ref.errors import UsageError
 from chc_ref.matrix import jobs, run, table
 from chc_ref.matrix.jobs import Finding, Job, Memory, Result
 from chc_ref.require.predicates import REQUIREMENTS
+from chc_ref.variants import library
 from chc_ref.variants.shipped import SHIPPED
 from chc_ref.verdict import Verdict
 
@@ -48,10 +49,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def _rows(folder: Path, *variants: str, states: int = 100_000) -> dict[str, table.Row]:
-    every = table.jobs(folder, variants, states, 60.0)
+    chosen = {name: library.find(name) for name in variants}
+    every = table.jobs(folder, chosen, states, 60.0)
     return {
-        name: table.row(name, "", (), [jobs.run(job) for job in of]) for name, of in every.items()
+        name: table.row(name, chosen[name], [jobs.run(job) for job in of])
+        for name, of in every.items()
     }
+
+
+def _job(folder: Path, seconds: float = 60.0, name: str = "amended") -> Job:
+    return table.jobs(folder, {name: library.find(name)}, 100_000, seconds)[name][0]
 
 
 def test_a_cell_says_what_a_search_for_its_requirement_says(folder: Path) -> None:
@@ -88,7 +95,7 @@ def test_what_did_not_change_is_not_searched_again(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Results are known by model, variant, bounds and core, and by nothing less."""
-    (job,) = table.jobs(folder, ["amended"], 100_000, 60.0)["amended"]
+    job = _job(folder)
     memory, told = Memory(), list[Result]()
     with ThreadPoolExecutor(1) as executor:
         first = run.results([job], lambda: executor, memory, told.append)[job]
@@ -100,6 +107,7 @@ def test_what_did_not_change_is_not_searched_again(
         {"model": "other"},
         {"text": job.text.replace('["A", "A"]', '["A"]')},
         {"states": 99_999},
+        {"code": "another"},
     ):
         assert memory.get(attrs.evolve(job, **change)) is None
     assert memory.get(attrs.evolve(job, seconds=1.0)) is not None
@@ -112,7 +120,14 @@ def test_the_core_is_a_part_of_what_results_are_known_by() -> None:
     root = Path(jobs.__file__).parent.parent
     files = {p.relative_to(root).parts[0] for part in jobs.CHECKED for p in [root / part]}
     drivers = {"matrix", "net", "prove", "replay", "installed"}
-    commands = {"cli.py", "console.py", "diagram.py", "pytest_plugin.py", "suite.py"}
+    commands = {
+        "catalogue.py",
+        "cli.py",
+        "console.py",
+        "diagram.py",
+        "pytest_plugin.py",
+        "suite.py",
+    }
     others = {"__init__.py", "errors.py", "files.py", "places.py", "traceability.py", "verdict.py"}
     there = {p.name for p in root.iterdir() if p.suffix in (".py", "")} - {"__pycache__"}
     assert there - drivers - commands - others == files
@@ -121,7 +136,7 @@ def test_the_core_is_a_part_of_what_results_are_known_by() -> None:
 
 def test_a_spoilt_memory_and_a_slow_machine_are_not_remembered(folder: Path) -> None:
     """A file that cannot be read counts for nothing; nor does a time limit."""
-    (job,) = table.jobs(folder, ["amended"], 100_000, 0.0)["amended"]
+    job = _job(folder, 0.0)
     memory = Memory()
     late = jobs.run(job)
     assert late.findings["R1"].violated == "time limit of 0 s"
@@ -170,7 +185,7 @@ def test_a_variant_that_nothing_violates_is_told_of(
     monkeypatch.setattr("chc_ref.variants.shipped.SHIPPED", kept)
     done = chc("matrix", "--models", str(folder))
     assert done.returncode == 1
-    assert "violated nowhere: recent_by_clock" in done.stdout
+    assert "recent_by_clock: violated nowhere" in done.stdout
     del kept["recent_by_clock"]
     assert chc("matrix", "--models", str(folder)).returncode == 0
 
@@ -188,13 +203,13 @@ def test_a_malformed_list_is_an_error(folder: Path, text: str, wrong: str) -> No
     """The text names the file and what is wrong in it."""
     (folder / "matrix.toml").write_text(text)
     with pytest.raises(UsageError, match=re.escape(wrong)):
-        table.jobs(folder, ["amended"], 1, 1.0)
+        _job(folder)
 
 
 def test_bad_arguments_are_errors(chc: Chc, folder: Path, tmp_path: Path) -> None:
     """One line, no traceback, exit code 2."""
     for arguments, wrong in (
-        (("no_such",), "unknown variant 'no_such'; known: "),
+        (("no_such",), "unknown variant 'no_such'; "),
         (("--models", str(tmp_path)), "matrix.toml: no such file; write it: chc_matrix = 1"),
         (("amended", "--models", str(folder), "--html", str(folder)), "Is a directory"),
     ):
@@ -209,3 +224,26 @@ def test_a_job_carries_all_that_it_needs(folder: Path) -> None:
     job = Job("amended", "two", (folder / "two.toml").read_text(), 100_000, 60.0)
     (folder / "two.toml").unlink()
     assert jobs.run(job).findings["COE"].verdict == "holds"
+
+
+MINE = """
+from chc_ref.variants import variant
+
+@variant(clauses=("MOVE-1",))
+class NoMark:
+    "No mark is sent."
+    def marks_last(epoch): return WHAT
+"""
+
+
+def test_a_variant_of_ones_own_is_known_by_its_text(folder: Path) -> None:
+    """A change of its file is another variant, under the same name."""
+    path, jobs_of = folder / "mine.py", []
+    for what in ("False", "True"):
+        path.write_text(MINE.replace("WHAT", what))
+        jobs_of.append(_job(folder, name=f"{path}:NoMark"))
+        assert jobs.run(jobs_of[-1]).findings["R1"].verdict == (
+            "violated" if what == "False" else "holds"
+        )
+    assert jobs_of[0].key != jobs_of[1].key
+    assert "return True" in jobs_of[1].code

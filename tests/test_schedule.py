@@ -156,7 +156,7 @@ def test_what_was_taken_comes_again_with_a_crash_only(tmp_path: Path) -> None:
         ("chc_schedule = 1", "chc_schedule = 2", "reads format 1"),
         ("chc_schedule = 1", "chc_schedule = 'x'", "key 'chc_schedule' must be of type int"),
         ("rules =", "ruels =", "unknown key 'ruels'"),
-        ("no_update_suppression", "none", "unknown rules 'none'"),
+        ("no_update_suppression", "none", "unknown variant 'none'"),
         ('"arrive", ', "1, ", "step 1: 1 is no text"),
         ("steps =", "about =", "key 'about' must be of type str"),
         ("[model]", "[[model]]", "key 'model' must be of type str or dict"),

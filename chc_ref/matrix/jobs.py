@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import inspect
 import os
 import tomllib
 from collections.abc import Iterable
@@ -22,7 +23,7 @@ import chc_ref
 from chc_ref.check import model as models
 from chc_ref.check.explore import Explorer, Limits, Method
 from chc_ref.require.predicates import REQUIREMENTS
-from chc_ref.variants.shipped import SHIPPED
+from chc_ref.variants import Variant, library
 
 CACHE = "CHC_CACHE"
 """Environment variable that names the folder of remembered results."""
@@ -44,11 +45,13 @@ class Job:
     seconds: float
     folder: str = "."
     """Where the model names files from, if it does."""
+    code: str = ""
+    """What files of its own the variant is made of."""
 
     @property
     def key(self) -> str:
         """Give the name under which the result is kept: all that it depends on, hashed."""
-        parts = (digest(), self.variant, self.model, self.text, self.states)
+        parts = (digest(), self.variant, self.code, self.model, self.text, self.states)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -83,7 +86,8 @@ def run(job: Job) -> Result:
     """
     model = models.of_data(Path(job.folder, f"{job.model}.toml"), tomllib.loads(job.text))
     limits = Limits(job.states, job.seconds)
-    reports = Explorer(model, SHIPPED[job.variant].rules, limits, Method(threads=1)).sweep()
+    rules = library.find(job.variant).rules
+    reports = Explorer(model, rules, limits, Method(threads=1)).sweep()
     findings = {
         name: Finding(r.verdict.value, r.states or 0, r.violated, r.trace)
         for name, r in reports.items()
@@ -106,6 +110,15 @@ def _sources(path: Path) -> Iterable[Path]:
     if path.is_dir():
         return [p for p in path.rglob("*") if p.suffix in (".py", ".c")]
     return [path]
+
+
+def code_of(variant: Variant) -> str:
+    """Give the text of the files that a variant's rules stand in, but for the package's own."""
+    rules = [inspect.unwrap(getattr(variant.rules, name)) for name in variant.changes]
+    files = {inspect.getsourcefile(rule) for rule in rules}
+    package = Path(chc_ref.__file__).parent
+    paths = [Path(file) for file in files if file and package not in Path(file).parents]
+    return "\0".join(path.read_text(encoding="utf-8") for path in sorted(paths))
 
 
 class Memory:

@@ -35,7 +35,7 @@ def terminal(rows: list[Row]) -> Table:
     for row in rows:
         cells = [f"[{COLOURS[c.verdict]}]{words(c)}[/]" for c in row.cells.values()]
         states = max(cell.states for cell in row.cells.values())
-        table.add_row(row.variant, *cells, f"{states:,}", f"{row.seconds:.1f}")
+        table.add_row(row.name, *cells, f"{states:,}", f"{row.seconds:.1f}")
     return table
 
 
@@ -45,9 +45,9 @@ def as_json(rows: list[Row]) -> dict[str, Any]:
         "version": __version__,
         "requirements": REQUIREMENTS,
         "variants": {
-            row.variant: {
-                "about": row.about,
-                "clauses": row.clauses,
+            row.name: {
+                "about": row.variant.about,
+                "clauses": row.variant.clauses,
                 "seconds": row.seconds,
                 "remembered": row.remembered,
                 "cells": {name: _plain(cell) for name, cell in row.cells.items()},
@@ -76,14 +76,14 @@ def markdown(rows: list[Row]) -> str:
         "| variant | " + " | ".join(REQUIREMENTS) + " |",
         "|---|" + "---|" * len(REQUIREMENTS),
         *(
-            f"| [{row.variant}](#{row.variant}) | "
+            f"| [{row.name}](#{row.name}) | "
             + " | ".join(words(cell) for cell in row.cells.values())
             + " |"
             for row in rows
         ),
     ]
     for row in rows:
-        lines += ["", f"## {row.variant}", "", _about(row)]
+        lines += ["", f"## {row.name}", "", _about(row)]
         for names, cell in _counterexamples(row):
             lines += ["", f"**{names}**: {cell.why}", "", f"`{command(row, cell)}`", ""]
             lines += [f"{n}. {step}" for n, step in enumerate(_steps(cell), start=1)]
@@ -98,15 +98,13 @@ def html(rows: list[Row]) -> str:
     for row in rows:
         cells = "".join(
             f'<td class="{cell.verdict.value}" title="{escape(_title(cell))}">'
-            f'<a href="#{row.variant}">{words(cell)}</a></td>'
+            f'<a href="#{row.name}">{words(cell)}</a></td>'
             for cell in row.cells.values()
         )
-        body.append(
-            f'<tr><th scope="row"><a href="#{row.variant}">{row.variant}</a></th>{cells}</tr>'
-        )
+        body.append(f'<tr><th scope="row"><a href="#{row.name}">{row.name}</a></th>{cells}</tr>')
     sections = []
     for row in rows:
-        parts = [f'<section id="{row.variant}"><h2>{row.variant}</h2><p>{escape(_about(row))}</p>']
+        parts = [f'<section id="{row.name}"><h2>{row.name}</h2><p>{escape(_about(row))}</p>']
         for names, cell in _counterexamples(row):
             steps = "".join(f"<li><code>{escape(step)}</code></li>" for step in _steps(cell))
             parts.append(
@@ -122,11 +120,13 @@ def html(rows: list[Row]) -> str:
 
 def command(row: Row, cell: Cell) -> str:
     """Give the command that shows a counterexample again."""
-    return f"chc check {cell.model} --variant {row.variant}"
+    return f"chc check {cell.model} --variant {row.name}"
 
 
 def _about(row: Row) -> str:
-    return row.about + (f" ({', '.join(row.clauses)})" if row.clauses else "")
+    return row.variant.about + (
+        f" ({', '.join(row.variant.clauses)})" if row.variant.clauses else ""
+    )
 
 
 def _title(cell: Cell) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import attrs
@@ -11,8 +11,9 @@ import attrs
 from chc_ref.check import model as models
 from chc_ref.errors import UsageError
 from chc_ref.files import Keys, at, check_keys, read_toml
-from chc_ref.matrix.jobs import Finding, Job, Result
+from chc_ref.matrix.jobs import Finding, Job, Result, code_of
 from chc_ref.require.predicates import REQUIREMENTS
+from chc_ref.variants import Variant
 from chc_ref.verdict import Verdict
 
 FILE = "matrix.toml"
@@ -44,9 +45,8 @@ class Cell:
 class Row:
     """A variant with its cells, by requirement."""
 
-    variant: str
-    about: str
-    clauses: tuple[str, ...]
+    name: str
+    variant: Variant
     cells: dict[str, Cell]
     seconds: float
     remembered: int
@@ -54,9 +54,15 @@ class Row:
 
 
 def jobs(
-    folder: Path, variants: Iterable[str], states: int, seconds: float
+    folder: Path, variants: Mapping[str, Variant], states: int, seconds: float
 ) -> dict[str, tuple[Job, ...]]:
     """Give the searches of each variant: the folder's common models, and the variant's own.
+
+    Args:
+        folder: of the models.
+        variants: by the names that they are asked for by.
+        states: limit of one search.
+        seconds: limit of one search.
 
     Raises:
         UsageError: the folder has no list of models, or it names one that is not there.
@@ -70,10 +76,10 @@ def jobs(
             raise UsageError(f"{folder / FILE}: models: there is no model {name!r} in {folder}")
         models.of_data(folder / f"{name}.toml", tables[name])
     found = {}
-    for variant in variants:
+    for variant, of in variants.items():
         own = [name for name, table in tables.items() if table.get("rules") == variant]
         found[variant] = tuple(
-            Job(variant, name, texts[name], states, seconds, str(folder))
+            Job(variant, name, texts[name], states, seconds, str(folder), code_of(of))
             for name in dict.fromkeys((*common, *own))
         )
     return found
@@ -96,13 +102,13 @@ def _common(folder: Path) -> tuple[str, ...]:
     return tuple(table["models"])
 
 
-def row(variant: str, about: str, clauses: tuple[str, ...], results: Iterable[Result]) -> Row:
+def row(name: str, variant: Variant, results: Iterable[Result]) -> Row:
     """Sum the searches of a variant up."""
     results = tuple(results)
     cells = {name: _cell(name, results) for name in REQUIREMENTS}
     remembered = sum(result.remembered for result in results)
     seconds = sum(result.seconds for result in results)
-    return Row(variant, about, clauses, cells, seconds, remembered)
+    return Row(name, variant, cells, seconds, remembered)
 
 
 def _cell(requirement: str, results: tuple[Result, ...]) -> Cell:

@@ -11,25 +11,13 @@ from typing import Any
 import attrs
 
 from chc_ref.core.messages import Stamp
-from chc_ref.core.rules import AMENDED, Logs, Rules
-
-
-@attrs.frozen
-class Variant:
-    """A protocol variant."""
-
-    rules: Rules
-    about: str
-    clauses: tuple[str, ...]
-
-    @property
-    def name(self) -> str:
-        """Name that a user asks for it by."""
-        return self.rules.name
+from chc_ref.core.rules import AMENDED, Logs
+from chc_ref.variants.form import Variant, check
 
 
 def _ablation(name: str, about: str, clauses: tuple[str, ...], **changes: Any) -> Variant:
-    return Variant(attrs.evolve(AMENDED, name=name, **changes), about, clauses)
+    rules = attrs.evolve(AMENDED, name=name, **check(name, changes))
+    return Variant(rules, about, clauses)
 
 
 def _by_clock(stamps: tuple[Stamp, ...], logs: Logs) -> Stamp:
