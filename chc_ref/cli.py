@@ -20,6 +20,7 @@ from chc_ref import __version__
 from chc_ref.console import err, out, progress
 from chc_ref.errors import ChcError, UsageError
 from chc_ref.matrix.command import matrix
+from chc_ref.verdict import Fairness
 
 app = typer.Typer(
     add_completion=False,
@@ -68,6 +69,9 @@ def check(
     threads: Annotated[
         int | None, typer.Option(min=1, max=64, help="Threads of the compiled search.")
     ] = None,
+    fairness: Annotated[
+        Fairness, typer.Option(help="What a run that never ends must grant (LIVE).")
+    ] = Fairness.WEAK,
     slow: Annotated[bool, typer.Option(help="Run what is marked slow too.")] = False,
     save: Annotated[
         Path | None, typer.Option(help="Folder for counterexamples, as files for chc replay.")
@@ -83,7 +87,7 @@ def check(
     from chc_ref.check.explore import Limits, Method
     from chc_ref.verdict import worst
 
-    method = Method(backend, threads)
+    method = Method(backend, threads, fairness)
     checks = _select(names or [], engine, variant, models, proofs, method)
     checks = [c for c in checks if slow or names or not c.slow]
     limits = Limits(states, seconds)
@@ -211,7 +215,7 @@ def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
             )
         elif report.verdict.value == "violated" and (literal or not expected):
             out.print(f"\n{one.name}: {report.violated}", markup=False, soft_wrap=True)
-            for line in report.trace:
+            for line in report.lines:
                 out.print(line, markup=False, soft_wrap=True)
 
 
@@ -318,7 +322,7 @@ def _replay_exactly(path: Path, variant: str | None, as_json: bool) -> int:
     found = report.violated or "this run violates nothing"
     if report.violated != saved.violates:
         found += f" (it was written for: {saved.violates or 'nothing'})"
-    for line in (f"{report.model}, {report.rules}: {found}", *report.trace):
+    for line in (f"{report.model}, {report.rules}: {found}", *report.lines):
         out.print(line, markup=False, soft_wrap=True)
     return report.verdict.exit_code
 

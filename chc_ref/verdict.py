@@ -23,6 +23,15 @@ class Verdict(enum.Enum):
         return {Verdict.HOLDS: 0, Verdict.VIOLATED: 1, Verdict.INCONCLUSIVE: 3}[self]
 
 
+class Fairness(enum.Enum):
+    """What a run that never ends must grant."""
+
+    WEAK = "weak"
+    """What stays possible from some moment on happens."""
+    STRONG = "strong"
+    """What becomes possible again and again happens."""
+
+
 @attrs.frozen
 class Report:
     """Outcome of one check by one engine."""
@@ -47,6 +56,15 @@ class Report:
     """Distinct steps of single components among the transitions; None where nothing counts them."""
     schedule: str = ""
     """The counterexample as a file for ``chc replay``, from an engine that can give one."""
+    loop: int | None = None
+    """Steps before those that go round for ever, in a counterexample that never ends (LIVE)."""
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The counterexample as it is printed."""
+        if self.loop is None:
+            return self.trace
+        return (*self.trace[: self.loop], "    and for ever:", *self.trace[self.loop :])
 
     @property
     def local_ratio(self) -> float | None:

@@ -1104,6 +1104,30 @@ static PyObject *kernel_row(Kernel *k, PyObject *argument) {
     return row_of(k, k->states.at[number]);
 }
 
+/* Give (code, number) of the successors of a state; those that were not reached are left out. */
+static PyObject *kernel_successors(Kernel *k, PyObject *argument) {
+    unsigned long long number = PyLong_AsUnsignedLongLong(argument);
+    if (PyErr_Occurred() || !is_state(k, number)) return NULL;
+    PyObject *found = PyList_New(0);
+    Keys out = {0};
+    Ints codes = {0};
+    int n = found ? expand_fully(k, k->states.at[number], &out, &codes) : -1;
+    for (int i = 0; i < n; i++) {
+        u64 hash = mix(out.at[i]);
+        const Part *part = &k->parts[part_of(k, hash)];
+        size_t bucket;
+        u32 slot, after = look_up(k, part, NULL, out.at[i], hash, &bucket, &slot);
+        if (after == NONE) continue;
+        PyObject *pair = Py_BuildValue("II", codes.at[i], after);
+        if (!pair || PyList_Append(found, pair)) n = -1;
+        Py_XDECREF(pair);
+    }
+    free(out.at);
+    free(codes.at);
+    if (n < 0) Py_CLEAR(found);
+    return found;
+}
+
 /* Find the way to a state: in each level before it, the first state that has it as a successor. */
 static PyObject *kernel_path(Kernel *k, PyObject *argument) {
     unsigned long long number = PyLong_AsUnsignedLongLong(argument);
@@ -1338,6 +1362,7 @@ static int kernel_clear(Kernel *k) {
 static PyMethodDef kernel_methods[] = {
     {"run", (PyCFunction)kernel_run, METH_VARARGS, "Search; see halves.Search.run."},
     {"row", (PyCFunction)kernel_row, METH_O, "Give the row of a state, by number."},
+    {"successors", (PyCFunction)kernel_successors, METH_O, "Give the successors of a state."},
     {"path", (PyCFunction)kernel_path, METH_O, "Give the codes of a shortest way to a state."},
     {"cells", (PyCFunction)kernel_cells, METH_NOARGS, "Give the cells that occur."},
     {"memory", (PyCFunction)kernel_memory, METH_NOARGS, "Give octets of states, and of all else."},

@@ -143,13 +143,16 @@ class Cells:
         self.cells = Interner()
         self.actions = Interner()
         self.pokes = Interner()
-        self._locals: dict[tuple[int, int], tuple[int, Pokes]] = {}
+        self.locals: dict[tuple[int, int], tuple[int, Pokes]] = {}
+        """Of each local step, by state and event: the state after it, and its pokes."""
+        self.worldly: set[tuple[int, int]] = set()
+        """States of the world before and after what it does."""
         self._puts = Memo(self._put)
 
     @property
     def local_steps(self) -> int:
         """Count the distinct local steps so far: how often the core had to be asked."""
-        return len(self._locals)
+        return len(self.locals)
 
     def row(self, state: State) -> Row:
         """Give the row of a composed state."""
@@ -270,7 +273,9 @@ class Cells:
                 tests = [(event.address, IfUp())] if isinstance(event, Crash) else []
                 strikes = [(d.to, Strike(self._event(d.to, d.event))) for d in directs]
                 pokes = tuple((self.system.index[to], self.pokes(p)) for to, p in tests + strikes)
-                yield action, self._cell(of.at, self.states[of.at](after), of.contents), pokes
+                then = self.states[of.at](after)
+                self.worldly.add((of.state, then))
+                yield action, self._cell(of.at, then, of.contents), pokes
                 continue
             happened, pokes = self._local(of.at, of.state, self._event(name, event))
             moved = self._cell(of.at, happened, of.contents)
@@ -328,12 +333,12 @@ class Cells:
 
     def _local(self, at: int, state: int, number: int) -> tuple[int, Pokes]:
         """Let the core take one local step, unless it has done so before."""
-        found = self._locals.get((state, number))
+        found = self.locals.get((state, number))
         if found is None:
             event = self.events.values[number][1]
             after, sends = self.system.local(at, self.states[at].values[state], event)
             pokes = tuple(self._sent(self.system.names[at], send) for send in sends)
-            found = self._locals[state, number] = (self.states[at](after), pokes)
+            found = self.locals[state, number] = (self.states[at](after), pokes)
         return found
 
     def _sent(self, source: Address, send: Send) -> tuple[int, int]:

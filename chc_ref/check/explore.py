@@ -15,6 +15,7 @@ from chc_ref.check import schedule
 from chc_ref.check.cells import Cells
 from chc_ref.check.halves import Judge, Outcome, Parting, Search, most_halves, part
 from chc_ref.check.kernel import AUTOMATIC, Compiled, search
+from chc_ref.check.live import endless, lasso
 from chc_ref.check.model import Model
 from chc_ref.check.properties import Properties
 from chc_ref.check.words import describe
@@ -23,7 +24,7 @@ from chc_ref.errors import UsageError
 from chc_ref.require.predicates import REQUIREMENTS, WITNESSES, Requirements
 from chc_ref.system.composition import Action, System
 from chc_ref.system.endpoint import SITUATIONS
-from chc_ref.verdict import Report, Verdict
+from chc_ref.verdict import Fairness, Report, Verdict
 
 Progress = Callable[[int, int, int], None]
 """Called with (states, frontier, depth)."""
@@ -39,11 +40,13 @@ class Limits:
 
 @attrs.frozen
 class Method:
-    """How to search; the outcome is the same with any back end and number of threads."""
+    """How to search. The outcome is the same with any back end and number of threads."""
 
     backend: str = AUTOMATIC
     threads: int | None = None
     """Of the kernel; None for one for each processor, and no more than four."""
+    fairness: Fairness = Fairness.WEAK
+    """What a run that never ends must grant (LIVE)."""
 
 
 STAGES = (1_000, 50_000, 1_000_000)
@@ -84,7 +87,8 @@ class Explorer:
     def run(self, progress: Progress | None = None) -> Report:
         """Search until all is seen, a requirement is violated, or a limit is hit."""
         self._started = time.monotonic()
-        return self._report(self._found(progress))
+        found = self._found(progress)
+        return self._lively(found, self._report(found))
 
     def sweep(self, progress: Progress | None = None) -> dict[str, Report]:
         """Search on behind violations; give a report for each requirement, by name.
@@ -101,7 +105,35 @@ class Explorer:
             self.properties.passed_over.add(name)
             found = self._found(progress)
         rest = self._report(found)
+        if "LIVE" not in reports:
+            reports["LIVE"] = self._lively(found, rest)
         return {name: reports.get(name, rest) for name in REQUIREMENTS}
+
+    def _lively(self, found: Outcome, report: Report) -> Report:
+        """Look for runs that never end, once all states are known (LIVE)."""
+        if found.stopped or found.violation is not None or not endless(self.cells):
+            return report
+        try:
+            requirements, fairness = self.properties.requirements, self.method.fairness
+            run = lasso(self.cells, self.search, requirements, fairness, self._hurry)
+        except TimeoutError:
+            why = f"time limit of {self.limits.seconds:g} s, in looking at cycles"
+            return attrs.evolve(report, verdict=Verdict.INCONCLUSIVE, violated=why)
+        if run is None:
+            return report
+        way = self.path(run.entry)
+        actions = [*way, *(self.cells.actions.values[code] for code in run.codes)]
+        return attrs.evolve(
+            report,
+            verdict=Verdict.VIOLATED,
+            violated=str(run.wrong),
+            trace=describe(self.system, actions),
+            loop=len(way),
+        )
+
+    def _hurry(self) -> None:
+        if time.monotonic() - self._started > self.limits.seconds:
+            raise TimeoutError
 
     def _report(self, found: Outcome) -> Report:
         """Say what a search has found."""
@@ -131,8 +163,11 @@ class Explorer:
         def ask(states: int, frontier: int, depth: int) -> str:
             if progress is not None:
                 progress(states, frontier, depth)
-            late = time.monotonic() - self._started > self.limits.seconds
-            return f"time limit of {self.limits.seconds:g} s" if late else ""
+            try:
+                self._hurry()
+            except TimeoutError:
+                return f"time limit of {self.limits.seconds:g} s"
+            return ""
 
         judge = Judge(self.properties.summary, self.properties.judge, ask)
         while True:

@@ -203,6 +203,8 @@ class Search:
         self._following: list[Key] = []
         self._level = 0
         self._unjudged: list[Key] = []
+        self._keys: list[Key] = []
+        self._numbers: dict[Key, int] = {}
 
     def run(self, judge: Judge, most: int) -> Outcome:
         """Search until all is seen, something is violated, or there is a reason to stop.
@@ -353,9 +355,29 @@ class Search:
                 found.update(self.halves.ids[side].values[half])
         return found
 
+    def row(self, number: int) -> Row:
+        """Give the row of a state, by its number in order of discovery."""
+        return self.halves.row(self._numbered[0][number])
+
+    def __len__(self) -> int:
+        return len(self.parents)
+
+    def successors(self, number: int) -> list[tuple[int, int]]:
+        """Give (code, number of the state after it) of all that may happen in a state."""
+        keys, numbers = self._numbered
+        return [(code, numbers[key]) for code, key in self.halves.successors(keys[number])]
+
+    @property
+    def _numbered(self) -> tuple[list[Key], dict[Key, int]]:
+        """Give the states in order, and their numbers."""
+        if len(self._keys) != len(self.parents):
+            self._keys = list(self.parents)
+            self._numbers = {key: number for number, key in enumerate(self._keys)}
+        return self._keys, self._numbers
+
     def path(self, number: int) -> list[int]:
         """Give the codes of the actions of a shortest way to a state."""
-        key = next(k for n, k in enumerate(self.parents) if n == number)
+        key = self._numbered[0][number]
         codes = []
         while key != self.first:
             before = self.parents[key]

@@ -62,6 +62,17 @@ class Compiled:
         """Give the cells that occur."""
         return self._kernel.cells()
 
+    def row(self, number: int) -> Row:
+        """Give the row of a state, by its number in order of discovery."""
+        return self._kernel.row(number)
+
+    def __len__(self) -> int:
+        return len(self._kernel)
+
+    def successors(self, number: int) -> list[tuple[int, int]]:
+        """Give (code, number of the state after it) of all that may happen in a state."""
+        return self._kernel.successors(number)
+
     def path(self, number: int) -> list[int]:
         """Give the codes of the actions of a shortest way to a state."""
         return self._kernel.path(number)

@@ -226,10 +226,13 @@ def disordered(root: RootState) -> Difference | None:
 
 def undone(view: View) -> Difference | None:
     """LIVE: at rest nothing waits any more."""
+    return next((Difference("LIVE", *wait) for wait in waiting(view)), None)
+
+
+def waiting(view: View) -> Iterator[tuple[str, str, str]]:
+    """Give all that waits in a state: where, what should come, and how it is."""
     for address, state in sorted(view.items()):
-        for where, ideal, physical in _waits(address, state):
-            return Difference("LIVE", where, ideal, physical)
-    return None
+        yield from _waits(address, state)
 
 
 def _waits(address: Address, state: Any) -> Iterator[tuple[str, str, str]]:
