@@ -63,6 +63,12 @@ def check(
     proofs: Annotated[Path | None, typer.Option(help="Folder of the proofs.")] = None,
     seconds: Annotated[float, typer.Option(min=0.0, help="Time limit of one check.")] = 600.0,
     states: Annotated[int, typer.Option(min=1, help="Limit of states of one model.")] = 20_000_000,
+    depth: Annotated[
+        int | None, typer.Option(min=0, help="Expand states up to so many steps away.")
+    ] = None,
+    memory: Annotated[
+        float | None, typer.Option(min=1.0, help="Limit of memory of the process, in MiB.")
+    ] = None,
     backend: Annotated[
         str, typer.Option(help="Search of the explorer: kernel (compiled), python, or auto.")
     ] = "auto",
@@ -72,6 +78,10 @@ def check(
     fairness: Annotated[
         Fairness, typer.Option(help="What a run that never ends must grant (LIVE).")
     ] = Fairness.WEAK,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="File that a stopped search of one model is kept in, and goes on from."),
+    ] = None,
     slow: Annotated[bool, typer.Option(help="Run what is marked slow too.")] = False,
     save: Annotated[
         Path | None, typer.Option(help="Folder for counterexamples, as files for chc replay.")
@@ -87,10 +97,12 @@ def check(
     from chc_ref.check.explore import Limits, Method
     from chc_ref.verdict import worst
 
-    method = Method(backend, threads, fairness)
+    method = Method(backend, threads, fairness, checkpoint)
     checks = _select(names or [], engine, variant, models, proofs, method)
     checks = [c for c in checks if slow or names or not c.slow]
-    limits = Limits(states, seconds)
+    if checkpoint is not None and [c.engine for c in checks] != ["explorer"]:
+        raise UsageError("--checkpoint keeps one search: name one model of the explorer")
+    limits = Limits(states, seconds, depth, memory)
     results: list[tuple[suite.Check, Any, bool]] = []
     with progress(as_json, TextColumn("{task.fields[state]}")) as bar:
         task = bar.add_task("check", total=len(checks), state="")

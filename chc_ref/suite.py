@@ -6,13 +6,14 @@ disagree on what is checked or on what is expected.
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
 import attrs
 
 from chc_ref.check import model as models, tlc
-from chc_ref.check.explore import Explorer, Limits, Method
+from chc_ref.check.explore import Explorer, Limits, Method, Progress
 from chc_ref.core.rules import Rules
 from chc_ref.errors import UsageError
 from chc_ref.verdict import Report, Verdict
@@ -57,7 +58,8 @@ def explorer_check(path: Path, rules: Rules | None = None, method: Method | None
             def progress(states: int, frontier: int, depth: int) -> None:
                 tick(f"{states} states, {frontier} new, depth {depth}")
 
-        report = explorer.run(progress)
+        path = method.checkpoint if method else None
+        report = explorer.run(progress) if path is None else _resumed(explorer, path, progress)
         expected = report.verdict is model.expect and report.violated.startswith(model.violates)
         return report, expected
 
@@ -71,6 +73,26 @@ def explorer_check(path: Path, rules: Rules | None = None, method: Method | None
         run,
         is_of_any_rules="rules" not in model.table,
     )
+
+
+def _resumed(explorer: Explorer, path: Path, progress: Progress | None) -> Report:
+    """Search on from a checkpoint, if there is one; leave one behind if the search is stopped."""
+
+    def stop(*_: object) -> None:
+        explorer.stop = "interrupted"
+
+    if path.exists():
+        explorer.resume(path)
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        report = explorer.run(progress)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if report.verdict is Verdict.INCONCLUSIVE and not explorer.finished:
+        explorer.save(path)
+    else:
+        path.unlink(missing_ok=True)
+    return report
 
 
 def tlc_check(instance: tlc.Instance) -> Check:

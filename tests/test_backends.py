@@ -55,6 +55,29 @@ def test_both_back_ends_stop_at_the_same_state(states: int) -> None:
     assert plain.states >= states
 
 
+@compiled
+def test_both_back_ends_stop_at_the_same_depth() -> None:
+    """A limit of steps is met by what is further away, and by nothing else."""
+    depth = _report("pool", PLAIN).depth
+    assert depth is not None
+    for limit in (0, 1, depth - 1, depth):
+        plain = _report("pool", PLAIN, Limits(depth=limit))
+        assert plain == _report("pool", Method("kernel", 2), Limits(depth=limit))
+        assert plain.depth == min(limit + 1, depth)
+        if limit < depth - 1:
+            assert plain.verdict is Verdict.INCONCLUSIVE
+            assert plain.violated == f"limit of {limit} steps"
+    assert plain.verdict is Verdict.HOLDS
+
+
+@pytest.mark.parametrize("backend", kernel.backends())
+def test_a_limit_of_memory_is_inconclusive(backend: str) -> None:
+    """The process may take so much, and then it is not known."""
+    report = _report("crash_one", Method(backend), Limits(memory=1.0))
+    assert report.verdict is Verdict.INCONCLUSIVE
+    assert report.violated == "memory limit of 1 MiB"
+
+
 def _searches(name: str, parting: Parting | None = None) -> list[Any]:
     """Give a search by each back end."""
     system = load(MODELS / f"{name}.toml").system()
@@ -72,7 +95,7 @@ def test_a_search_goes_on_where_it_stopped() -> None:
         wanted, most = whole.run(TELLING_ALL, 10**9), 1
         while (found := parts.run(TELLING_ALL, most)).full:
             assert found.states >= most
-            most += 97
+            most += 997
         assert attrs.asdict(found) == attrs.asdict(wanted)
         assert [parts.parting.halves(row) for row in parts.rows()] == [
             whole.parting.halves(row) for row in whole.rows()

@@ -986,7 +986,8 @@ static u64 sum(const u32 *of, size_t n) {
 }
 
 static PyObject *searched(
-    Kernel *k, PyObject *summary, PyObject *judge, PyObject *ask, unsigned long long most
+    Kernel *k, PyObject *summary, PyObject *judge, PyObject *ask, unsigned long long most,
+    unsigned long long deepest
 ) {
     Ints places = {0}, numbers = {0};
     long long violating = -1;
@@ -1010,6 +1011,10 @@ static PyObject *searched(
     while (k->from < k->states.n) {
         size_t end = k->levels.at[k->levels.n - 1]; /* of the level */
         if (k->from == end) {
+            if (k->levels.n - 1 > deepest) {
+                result = outcome(k, Py_NewRef(Py_None), -1, "deep");
+                goto done;
+            }
             end = k->states.n;
             if (add(&k->levels, (u32)end)) goto done;
         }
@@ -1085,9 +1090,9 @@ done:
 
 static PyObject *kernel_run(Kernel *k, PyObject *arguments) {
     PyObject *summary, *judge, *ask;
-    unsigned long long most;
-    if (!PyArg_ParseTuple(arguments, "OOOK", &summary, &judge, &ask, &most)) return NULL;
-    PyObject *result = searched(k, summary, judge, ask, most);
+    unsigned long long most, deepest;
+    if (!PyArg_ParseTuple(arguments, "OOOKK", &summary, &judge, &ask, &most, &deepest)) return NULL;
+    PyObject *result = searched(k, summary, judge, ask, most, deepest);
     stop_threads(k);
     return result;
 }
@@ -1102,6 +1107,52 @@ static PyObject *kernel_row(Kernel *k, PyObject *argument) {
     unsigned long long number = PyLong_AsUnsignedLongLong(argument);
     if (PyErr_Occurred() || !is_state(k, number)) return NULL;
     return row_of(k, k->states.at[number]);
+}
+
+/* Give what was found and how far the search is; see halves.Saved. */
+static PyObject *kernel_saved(Kernel *k, PyObject *Py_UNUSED(nothing)) {
+    PyObject *levels = PyList_New((Py_ssize_t)k->levels.n);
+    for (size_t i = 0; levels && i < k->levels.n; i++)
+        PyList_SET_ITEM(levels, i, PyLong_FromUnsignedLong(k->levels.at[i]));
+    if (!levels) return NULL;
+    const Ints *left = &k->halves[0].all, *right = &k->halves[1].all;
+    return Py_BuildValue(
+        "y#y#y#NnKn", k->states.at, (Py_ssize_t)(k->states.n * sizeof(u64)), left->at,
+        (Py_ssize_t)(left->n * sizeof(u32)), right->at, (Py_ssize_t)(right->n * sizeof(u32)),
+        levels, (Py_ssize_t)k->from, (unsigned long long)k->transitions, (Py_ssize_t)k->judged
+    );
+}
+
+static PyObject *kernel_restore(Kernel *k, PyObject *arguments) {
+    const char *keys, *cells[2];
+    Py_ssize_t n, lengths[2], expanded, judged;
+    PyObject *levels;
+    unsigned long long transitions;
+    if (!PyArg_ParseTuple(
+            arguments, "y#y#y#O!nKn", &keys, &n, &cells[0], &lengths[0], &cells[1], &lengths[1],
+            &PyList_Type, &levels, &expanded, &transitions, &judged
+        ))
+        return NULL;
+    for (int side = 0; side < 2; side++) {
+        size_t width = (size_t)k->width[side] * sizeof(u32);
+        for (size_t at = 0; width && at + width <= (size_t)lengths[side]; at += width) {
+            u32 half[256];
+            memcpy(half, cells[side] + at, width);
+            if (half_of(k, side, half) == NONE) return NULL;
+        }
+    }
+    k->states.n = (size_t)n / sizeof(u64);
+    if (grow((void **)&k->states.at, &k->states.room, k->states.n, sizeof(u64))) return NULL;
+    memcpy(k->states.at, keys, (size_t)n);
+    k->levels.n = 0;
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(levels); i++)
+        if (add(&k->levels, (u32)PyLong_AsUnsignedLong(PyList_GET_ITEM(levels, i)))) return NULL;
+    k->from = (size_t)expanded;
+    k->transitions = transitions;
+    k->judged = (size_t)judged;
+    k->cut = 1; /* the table of numbers is made anew */
+    for (int t = 0; t < k->threads; t++) k->parts[t].n = k->states.n / k->threads + 1;
+    return PyErr_Occurred() ? NULL : Py_NewRef(Py_None);
 }
 
 /* Give (code, number) of the successors of a state; those that were not reached are left out. */
@@ -1361,6 +1412,8 @@ static int kernel_clear(Kernel *k) {
 
 static PyMethodDef kernel_methods[] = {
     {"run", (PyCFunction)kernel_run, METH_VARARGS, "Search; see halves.Search.run."},
+    {"saved", (PyCFunction)kernel_saved, METH_NOARGS, "Give what was found; see halves.Saved."},
+    {"restore", (PyCFunction)kernel_restore, METH_VARARGS, "Put back what was saved."},
     {"row", (PyCFunction)kernel_row, METH_O, "Give the row of a state, by number."},
     {"successors", (PyCFunction)kernel_successors, METH_O, "Give the successors of a state."},
     {"path", (PyCFunction)kernel_path, METH_O, "Give the codes of a shortest way to a state."},

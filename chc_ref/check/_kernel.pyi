@@ -20,8 +20,21 @@ class Kernel:
         judge: Callable[[tuple[int, ...]], Any],
         ask: Callable[[int, int, int], str],
         most: int,
+        deepest: int,
         /,
     ) -> tuple[int, int, int, Any, int, str]: ...
+    def saved(self) -> tuple[bytes, bytes, bytes, list[int], int, int, int]: ...
+    def restore(
+        self,
+        keys: bytes,
+        left: bytes,
+        right: bytes,
+        levels: list[int],
+        expanded: int,
+        transitions: int,
+        judged: int,
+        /,
+    ) -> None: ...
     def row(self, number: int, /) -> tuple[int, ...]: ...
     def successors(self, number: int, /) -> list[tuple[int, int]]: ...
     def path(self, number: int, /) -> list[int]: ...

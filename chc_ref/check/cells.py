@@ -124,6 +124,9 @@ Poke = Put | Strike | Empty | Spend | IfUp | IfIdle
 NOTHING = 0
 """Id of the empty content."""
 
+INTERNED = ("messages", "contents", "events", "cells", "actions", "pokes")
+"""Tables of a system whose ids others use."""
+
 
 class Cells:
     """The cells of a system, with what may happen at each."""
@@ -153,6 +156,19 @@ class Cells:
     def local_steps(self) -> int:
         """Count the distinct local steps so far: how often the core had to be asked."""
         return len(self.locals)
+
+    def saved(self) -> dict[str, Any]:
+        """Give all that was interned, and the local steps; for ``restore``."""
+        interned = {name: getattr(self, name).values for name in INTERNED}
+        states = [one.values for one in self.states]
+        return {**interned, "states": states, "locals": self.locals, "worldly": self.worldly}
+
+    def restore(self, saved: dict[str, Any]) -> None:
+        """Put back what ``saved`` gave, for the same system."""
+        for name in INTERNED:
+            setattr(self, name, Interner(*saved[name]))
+        self.states = [Interner(*values) for values in saved["states"]]
+        self.locals, self.worldly = saved["locals"], saved["worldly"]
 
     def row(self, state: State) -> Row:
         """Give the row of a composed state."""

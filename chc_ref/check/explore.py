@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import attrs
+import psutil
 
 from chc_ref.check import schedule
 from chc_ref.check.cells import Cells
-from chc_ref.check.halves import Judge, Outcome, Parting, Search, most_halves, part
+from chc_ref.check.checkpoint import Checkpoint, read, write
+from chc_ref.check.halves import ENDLESS, Judge, Outcome, Parting, Search, most_halves, part
 from chc_ref.check.kernel import AUTOMATIC, Compiled, search
 from chc_ref.check.live import endless, lasso
 from chc_ref.check.model import Model
@@ -36,6 +39,10 @@ class Limits:
 
     states: int = 20_000_000
     seconds: float = 600.0
+    depth: int | None = None
+    """Steps to the last states whose successors are looked at."""
+    memory: float | None = None
+    """MiB that the process may take."""
 
 
 @attrs.frozen
@@ -47,6 +54,13 @@ class Method:
     """Of the kernel; None for one for each processor, and no more than four."""
     fairness: Fairness = Fairness.WEAK
     """What a run that never ends must grant (LIVE)."""
+    checkpoint: Path | None = None
+    """File that a stopped search is written to, and that it goes on from."""
+
+
+def taken() -> float:
+    """Give the MiB of memory that this process takes."""
+    return psutil.Process().memory_info().rss / 2**20
 
 
 STAGES = (1_000, 50_000, 1_000_000)
@@ -79,15 +93,45 @@ class Explorer:
         self.search = self._parted(part([self.cells.row(self.system.initial)]))
         self._stages = [*STAGES, self.limits.states]
         self._started = 0.0
+        self.finished = False
+        """Whether the search has ended by itself."""
+        self.stop = ""
+        """Why to stop at the next occasion, if somebody wants it."""
         for name in model.witnesses:
             if name not in WITNESSES and name not in SITUATIONS:
                 known = ", ".join(sorted({*WITNESSES, *SITUATIONS}))
                 raise UsageError(f"{model.name}: unknown witness {name!r}; known: {known}")
 
+    def save(self, path: Path) -> None:
+        """Write a checkpoint of the search.
+
+        Raises:
+            UsageError: the file cannot be written.
+
+        """
+        parting, found = self.search.parting, self.search.saved()
+        stages = tuple(self._stages)
+        of = (self.model.name, repr(self.model.table), self.rules.name)
+        write(path, Checkpoint(*of, parting, self.cells.saved(), found, stages))
+
+    def resume(self, path: Path) -> None:
+        """Go on from a checkpoint of the same model under the same rules, by either back end.
+
+        Raises:
+            UsageError: the file cannot be read, or is of something else.
+
+        """
+        found = read(path, self.model.name, repr(self.model.table), self.rules.name)
+        self.cells.restore(found.cells)
+        self.search = self._parted(found.parting)
+        self.search.restore(found.search)
+        self._stages = [*found.stages[:-1], self.limits.states]
+
     def run(self, progress: Progress | None = None) -> Report:
         """Search until all is seen, a requirement is violated, or a limit is hit."""
         self._started = time.monotonic()
         found = self._found(progress)
+        self.finished = not found.stopped
         return self._lively(found, self._report(found))
 
     def sweep(self, progress: Progress | None = None) -> dict[str, Report]:
@@ -167,12 +211,16 @@ class Explorer:
                 self._hurry()
             except TimeoutError:
                 return f"time limit of {self.limits.seconds:g} s"
-            return ""
+            memory = self.limits.memory
+            if memory and taken() > memory:
+                return f"memory limit of {memory:g} MiB"
+            return self.stop
 
         judge = Judge(self.properties.summary, self.properties.judge, ask)
+        deepest = ENDLESS if self.limits.depth is None else self.limits.depth
         while True:
             most = min(*self._stages, self.limits.states)
-            found = self.search.run(judge, most)
+            found = self.search.run(judge, most, deepest)
             if not found.full or most == self.limits.states:
                 return found
             self._stages.pop(0)

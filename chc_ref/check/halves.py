@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -26,6 +27,9 @@ Key = int
 
 Side = int
 LEFT, RIGHT = 0, 1
+
+ENDLESS = 2**62
+"""A limit that nothing meets."""
 
 BAD, QUIET, FLAGS = 1, 2, 2
 """Bits of a summary of a cell or half: it violates something by itself; nothing may happen in it
@@ -186,6 +190,20 @@ class Outcome:
     """Whether it stopped because there are too many states."""
 
 
+@attrs.frozen
+class Saved:
+    """States of a search, and how far it is."""
+
+    keys: bytes
+    """The states in order of discovery, 64 bits each in this machine's order."""
+    halves: tuple[bytes, bytes]
+    """Cells of each half of each side, in order of their ids, 32 bits each."""
+    levels: tuple[int, ...]
+    expanded: int
+    transitions: int
+    judged: int
+
+
 class Search:
     """Breadth-first search over halves, in plain Python."""
 
@@ -194,19 +212,17 @@ class Search:
     def __init__(self, halves: Halves, first: Row) -> None:
         self.halves = halves
         self.parting = halves.parting
-        self.first = halves.key(first)
-        self.parents: dict[Key, Key] = {}
-        """Of each state, in order of discovery; the first is its own."""
-        self._found = Outcome()
-        self._frontier: list[Key] = []
-        """What is still to be expanded of a level."""
-        self._following: list[Key] = []
-        self._level = 0
-        self._unjudged: list[Key] = []
-        self._keys: list[Key] = []
-        self._numbers: dict[Key, int] = {}
+        self.keys: list[Key] = [halves.key(first)]
+        """States in order of discovery; by that order they have their numbers."""
+        self.numbers: dict[Key, int] = {self.keys[0]: 0}
+        self.levels = [0]
+        """Number of the first state of each level, and of the one that comes next."""
+        self.expanded = 0
+        self.transitions = 0
+        self.judged = 0
+        """How many states were found good."""
 
-    def run(self, judge: Judge, most: int) -> Outcome:
+    def run(self, judge: Judge, most: int, deepest: int = ENDLESS) -> Outcome:
         """Search until all is seen, something is violated, or there is a reason to stop.
 
         Searching again goes on; after a violation with the same state, for it may violate more.
@@ -214,53 +230,77 @@ class Search:
         Args:
             judge: what to ask of states.
             most: stop when more states than this have been found.
+            deepest: expand no state that is further away than so many steps.
 
         """
-        found, parents = self._found, self.parents
-        found.stopped, found.full, found.violation, found.violating = "", False, None, None
         judged, successors = self._judged(judge), self._successors()
-        if not parents:
-            parents[self.first] = self.first
-            self._frontier, self._unjudged, found.states = [self.first], [self.first], 1
-        if self._violates(judged):
-            return found
-        while self._frontier or self._following:
-            if not self._frontier:
-                self._frontier, self._following = self._following, []
-                self._level += 1
-            following = self._following
-            for number, key in enumerate(self._frontier):
-                after = successors(key)
-                fresh = len(following)
-                for successor in after:
-                    if successor not in parents:
-                        parents[successor] = key
-                        following.append(successor)
-                found.transitions += len(after)
-                found.states, found.depth = len(parents), self._level + bool(following)
-                self._unjudged = following[fresh:]
-                violates = bool(self._unjudged) and self._violates(judged)
-                if not violates and len(parents) > most:
-                    found.stopped, found.full = f"limit of {most} states", True
-                elif not violates and number % 1024 == 0:
-                    found.stopped = judge.ask(found.states, len(self._frontier), self._level)
-                if violates or found.stopped:
-                    del self._frontier[: number + 1]
-                    return found
-            self._frontier = []
-        return found
+        keys, numbers, levels = self.keys, self.numbers, self.levels
+        wrong = self._violated(judged)
+        if wrong is not None:
+            return self._outcome(wrong)
+        while self.expanded < len(keys):
+            if self.expanded == levels[-1]:
+                if len(levels) - 1 > deepest:
+                    return self._outcome(stopped=f"limit of {deepest} steps")
+                levels.append(len(keys))
+            after = successors(keys[self.expanded])
+            self.expanded += 1
+            self.transitions += len(after)
+            known = len(keys)
+            for successor in after:
+                if successor not in numbers:
+                    numbers[successor] = len(keys)
+                    keys.append(successor)
+            if len(keys) > known:
+                wrong = self._violated(judged)
+                if wrong is not None:
+                    return self._outcome(wrong)
+                if len(keys) > most:
+                    return self._outcome(stopped=f"limit of {most} states", full=True)
+            if self.expanded % 1024 == 1:
+                why = judge.ask(len(keys), len(keys) - self.expanded, len(levels) - 2)
+                if why:
+                    return self._outcome(stopped=why)
+        return self._outcome()
 
-    def _violates(self, judged: Callable[[Key], Any]) -> bool:
+    def _violated(self, judged: Callable[[Key], Any]) -> Any:
         """Judge the newest states in order, up to one that violates something."""
-        for at, key in enumerate(self._unjudged):
-            wrong = judged(key)
+        for number in range(self.judged, len(self.keys)):
+            wrong = judged(self.keys[number])
             if wrong is not None:
-                del self._unjudged[:at]
-                self._found.violation = wrong
-                self._found.violating = next(n for n, k in enumerate(self.parents) if k == key)
-                return True
-        self._unjudged = []
-        return False
+                self.judged = number
+                return wrong
+        self.judged = len(self.keys)
+        return None
+
+    def _outcome(self, wrong: Any = None, stopped: str = "", full: bool = False) -> Outcome:
+        depth = len(self.levels) - 1
+        if depth and self.levels[depth] >= len(self.keys):
+            depth -= 1
+        number = None if wrong is None else self.judged
+        return Outcome(len(self.keys), self.transitions, depth, wrong, number, stopped, full)
+
+    def saved(self) -> Saved:
+        """Give what was found, and how far the search is."""
+        keys = array("Q", self.keys).tobytes()
+        left, right = (
+            array("I", itertools.chain.from_iterable(ids.values)).tobytes()
+            for ids in self.halves.ids
+        )
+        levels = tuple(self.levels)
+        return Saved(keys, (left, right), levels, self.expanded, self.transitions, self.judged)
+
+    def restore(self, saved: Saved) -> None:
+        """Put back what ``saved`` gave, for the same cells in the same parts."""
+        for ids, text, side in zip(self.halves.ids, saved.halves, self.parting.sides, strict=True):
+            cells = array("I", text)
+            for begin in range(0, len(cells), len(side)) if side else (0,):
+                ids(tuple(cells[begin : begin + len(side)]))
+        self.keys = list(array("Q", saved.keys))
+        self.numbers = {key: number for number, key in enumerate(self.keys)}
+        self.levels = list(saved.levels)
+        self.expanded, self.transitions = saved.expanded, saved.transitions
+        self.judged = saved.judged
 
     def _successors(self) -> Callable[[Key], list[Key]]:
         """Give what ``Halves.successors`` does but for the codes, in fewer steps."""
@@ -336,53 +376,52 @@ class Search:
 
     # ------------------------------------------------------------------ what was found
 
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def row(self, number: int) -> Row:
+        """Give the row of a state, by its number in order of discovery."""
+        return self.halves.row(self.keys[number])
+
     def rows(self) -> Iterator[Row]:
         """Give the row of every state, in order of discovery."""
-        return map(self.halves.row, self.parents)
+        return map(self.halves.row, self.keys)
 
     def sample(self, most: int) -> list[Row]:
         """Give no more rows than so many, evenly spaced in order of discovery."""
-        step = -(-len(self.parents) // most)
-        return [self.halves.row(key) for key in itertools.islice(self.parents, 0, None, step)]
+        return [self.halves.row(key) for key in self.keys[:: -(-len(self.keys) // most)]]
 
     def cells(self) -> set[int]:
         """Give the cells that occur."""
         found: set[int] = set()
         for side, halves in enumerate(
-            ({key >> SHIFT for key in self.parents}, {key & MASK for key in self.parents})
+            ({key >> SHIFT for key in self.keys}, {key & MASK for key in self.keys})
         ):
             for half in halves:
                 found.update(self.halves.ids[side].values[half])
         return found
 
-    def row(self, number: int) -> Row:
-        """Give the row of a state, by its number in order of discovery."""
-        return self.halves.row(self._numbered[0][number])
-
-    def __len__(self) -> int:
-        return len(self.parents)
-
     def successors(self, number: int) -> list[tuple[int, int]]:
         """Give (code, number of the state after it) of all that may happen in a state."""
-        keys, numbers = self._numbered
-        return [(code, numbers[key]) for code, key in self.halves.successors(keys[number])]
-
-    @property
-    def _numbered(self) -> tuple[list[Key], dict[Key, int]]:
-        """Give the states in order, and their numbers."""
-        if len(self._keys) != len(self.parents):
-            self._keys = list(self.parents)
-            self._numbers = {key: number for number, key in enumerate(self._keys)}
-        return self._keys, self._numbers
+        after = self.halves.successors(self.keys[number])
+        return [(code, self.numbers[key]) for code, key in after if key in self.numbers]
 
     def path(self, number: int) -> list[int]:
-        """Give the codes of the actions of a shortest way to a state."""
-        key = self._numbered[0][number]
+        """Give the codes of the actions of a shortest way to a state.
+
+        In each level before it, the first state leads on that has it as a successor.
+        """
         codes = []
-        while key != self.first:
-            before = self.parents[key]
-            codes.append(next(c for c, after in self.halves.successors(before) if after == key))
-            key = before
+        for level in range(len(self.levels) - 1, 0, -1):
+            if number < self.levels[level]:
+                continue
+            key = self.keys[number]
+            for number in range(self.levels[level - 1], self.levels[level]):
+                after = self.halves.successors(self.keys[number])
+                code = next((code for code, other in after if other == key), None)
+                if code is not None:
+                    codes.append(code)
+                    break
         return codes[::-1]
 
 

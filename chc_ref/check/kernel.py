@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 
 from chc_ref.check.cells import Cells, Row
-from chc_ref.check.halves import Halves, Judge, Outcome, Parting, Search
+from chc_ref.check.halves import ENDLESS, Halves, Judge, Outcome, Parting, Saved, Search
 from chc_ref.errors import UsageError
 
 try:
@@ -33,21 +33,33 @@ class Compiled:
             cells.moves, cells.poked, cells.urgent, parting.sides, first, hurries, threads
         )
 
-    def run(self, judge: Judge, most: int) -> Outcome:
+    def run(self, judge: Judge, most: int, deepest: int = ENDLESS) -> Outcome:
         """Search; see ``halves.Search.run``."""
         states, transitions, depth, wrong, violating, why = self._kernel.run(
-            judge.summary, judge.judge, judge.ask, most
+            judge.summary, judge.judge, judge.ask, most, deepest
         )
         full = why == "full"
+        why = {"full": f"limit of {most} states", "deep": f"limit of {deepest} steps"}.get(why, why)
         return Outcome(
             states,
             transitions,
             depth,
             wrong,
             None if violating < 0 else violating,
-            f"limit of {most} states" if full else why,
+            why,
             full,
         )
+
+    def saved(self) -> Saved:
+        """Give what was found, and how far the search is."""
+        keys, left, right, levels, expanded, transitions, judged = self._kernel.saved()
+        return Saved(keys, (left, right), tuple(levels), expanded, transitions, judged)
+
+    def restore(self, saved: Saved) -> None:
+        """Put back what ``saved`` gave, for the same cells in the same parts."""
+        levels = list(saved.levels)
+        numbers = (saved.expanded, saved.transitions, saved.judged)
+        self._kernel.restore(saved.keys, *saved.halves, levels, *numbers)
 
     def rows(self) -> Iterator[Row]:
         """Give the row of every state, in order of discovery."""
