@@ -20,7 +20,7 @@ from chc_ref import __version__
 from chc_ref.console import err, out, progress
 from chc_ref.errors import ChcError, UsageError
 from chc_ref.matrix.command import matrix
-from chc_ref.verdict import Fairness
+from chc_ref.verdict import Fairness, Order
 
 app = typer.Typer(
     add_completion=False,
@@ -78,6 +78,11 @@ def check(
     fairness: Annotated[
         Fairness, typer.Option(help="What a run that never ends must grant (LIVE).")
     ] = Fairness.WEAK,
+    order: Annotated[
+        Order, typer.Option(help="Breadth first, depth first, or random walks.")
+    ] = Order.BREADTH,
+    walks: Annotated[int, typer.Option(min=1, help="Number of random walks.")] = 1_000,
+    seed: Annotated[int, typer.Option(help="Seed of random walks.")] = 0,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="File that a stopped search of one model is kept in, and goes on from."),
@@ -97,11 +102,13 @@ def check(
     from chc_ref.check.explore import Limits, Method
     from chc_ref.verdict import worst
 
-    method = Method(backend, threads, fairness, checkpoint)
+    method = Method(backend, threads, fairness, order, walks, seed, checkpoint)
     checks = _select(names or [], engine, variant, models, proofs, method)
     checks = [c for c in checks if slow or names or not c.slow]
     if checkpoint is not None and [c.engine for c in checks] != ["explorer"]:
         raise UsageError("--checkpoint keeps one search: name one model of the explorer")
+    if checkpoint is not None and order is not Order.BREADTH:
+        raise UsageError("--checkpoint keeps a search breadth first; leave --order out")
     limits = Limits(states, seconds, depth, memory)
     results: list[tuple[suite.Check, Any, bool]] = []
     with progress(as_json, TextColumn("{task.fields[state]}")) as bar:

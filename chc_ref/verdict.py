@@ -32,6 +32,16 @@ class Fairness(enum.Enum):
     """What becomes possible again and again happens."""
 
 
+class Order(enum.Enum):
+    """In which order a graph is searched."""
+
+    BREADTH = "breadth"
+    """Shortest counterexample."""
+    DEPTH = "depth"
+    WALKS = "walks"
+    """At random; never all of it."""
+
+
 @attrs.frozen
 class Report:
     """Outcome of one check by one engine."""

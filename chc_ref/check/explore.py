@@ -16,18 +16,19 @@ import psutil
 from chc_ref.check import schedule
 from chc_ref.check.cells import Cells
 from chc_ref.check.checkpoint import Checkpoint, read, write
-from chc_ref.check.halves import ENDLESS, Judge, Outcome, Parting, Search, most_halves, part
+from chc_ref.check.halves import ENDLESS, Halves, Judge, Outcome, Parting, Search, most_halves, part
 from chc_ref.check.kernel import AUTOMATIC, Compiled, search
 from chc_ref.check.live import endless, lasso
 from chc_ref.check.model import Model
 from chc_ref.check.properties import Properties
+from chc_ref.check.walks import DepthFirst, Tree, Walks
 from chc_ref.check.words import describe
 from chc_ref.core.rules import Rules
 from chc_ref.errors import UsageError
 from chc_ref.require.predicates import REQUIREMENTS, WITNESSES, Requirements
 from chc_ref.system.composition import Action, System
 from chc_ref.system.endpoint import SITUATIONS
-from chc_ref.verdict import Fairness, Report, Verdict
+from chc_ref.verdict import Fairness, Order, Report, Verdict
 
 Progress = Callable[[int, int, int], None]
 """Called with (states, frontier, depth)."""
@@ -54,6 +55,10 @@ class Method:
     """Of the kernel; None for one for each processor, and no more than four."""
     fairness: Fairness = Fairness.WEAK
     """What a run that never ends must grant (LIVE)."""
+    order: Order = Order.BREADTH
+    walks: int = 1_000
+    seed: int = 0
+    """Of random walks."""
     checkpoint: Path | None = None
     """File that a stopped search is written to, and that it goes on from."""
 
@@ -217,17 +222,30 @@ class Explorer:
             return self.stop
 
         judge = Judge(self.properties.summary, self.properties.judge, ask)
+        if self.method.order is not Order.BREADTH and not isinstance(self.search, Tree):
+            self.search = self._other(self.search)
         deepest = ENDLESS if self.limits.depth is None else self.limits.depth
         while True:
-            most = min(*self._stages, self.limits.states)
+            stage = ENDLESS if isinstance(self.search, Tree) else self._stages[0]
+            most = min(stage, self.limits.states)
             found = self.search.run(judge, most, deepest)
-            if not found.full or most == self.limits.states:
+            if not found.full or most >= self.limits.states:
                 return found
             self._stages.pop(0)
             rows = self.search.sample(ROWS)
             parting = part(rows)
             if most_halves(parting, rows) < GAIN * most_halves(self.search.parting, rows):
                 self.search = self._parted(parting)
+
+    def _other(self, first: Search | Compiled) -> Tree:
+        """Give a search in another order, in parts that some of the first states tell."""
+        judge = Judge(lambda cell: 0, lambda row: None, lambda *_: "")
+        first.run(judge, STAGES[0])
+        halves = Halves(self.cells, part(first.sample(ROWS)))
+        begin = self.cells.row(self.system.initial)
+        if self.method.order is Order.DEPTH:
+            return DepthFirst(halves, begin)
+        return Walks(halves, begin, self.method.walks, self.method.seed)
 
     def _parted(self, parting: Parting) -> Search | Compiled:
         first = self.cells.row(self.system.initial)
