@@ -70,9 +70,8 @@ class Processing:
         return [Send(self.roots[root_of(clock)], Committed(clock, branch, access.token))]
 
     def _execute(self, work: Work) -> Suspended | Finished:
-        add_token = self.rules.add_token
         return run(
-            self.nf, self.vertex, work.packet, work.values, work.results, self.tokens, add_token
+            self.nf, self.vertex, work.packet, work.values, work.results, self.tokens, self.rules
         )
 
     def _run(self, state: InstanceState, work: Work) -> tuple[InstanceState, list[Effect]]:

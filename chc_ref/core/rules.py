@@ -74,6 +74,11 @@ def clock_after(count: int) -> int:
     return count + 1
 
 
+def shown_clock(clock: int) -> int:
+    """ORDER-1: every NF sees a packet's clock, and so the order in which packets came."""
+    return clock
+
+
 def drops_input(logged: int, waiting: int, capacity: int) -> bool:
     """ROOT-4: log and input have reached the threshold; a capacity of 0 is none."""
     return 0 < capacity <= logged + waiting
@@ -413,6 +418,7 @@ class Rules:
     next_count: Callable[..., int] = next_count
     logs_first: Callable[..., bool] = logs_first
     clock_after: Callable[..., int] = clock_after
+    shown_clock: Callable[..., int] = shown_clock
     drops_input: Callable[..., bool] = drops_input
     waits_for_clock: Callable[..., bool] = waits_for_clock
     is_first_delete: Callable[..., bool] = is_first_delete
