@@ -38,7 +38,7 @@ class Check:
     run: Callable[[Limits, Tick | None], tuple[Report, bool]] = attrs.field(eq=False, repr=False)
     """Gives the report and whether it is the expected one; may raise ChcError."""
     is_of_any_rules: bool = False
-    """A variant can be put under it: a model that does not name rules of its own."""
+    """A variant can be put under it: a model that holds, and names no rules of its own."""
 
 
 def explorer_check(path: Path, rules: Rules | None = None, method: Method | None = None) -> Check:
@@ -71,7 +71,7 @@ def explorer_check(path: Path, rules: Rules | None = None, method: Method | None
         model.about,
         model.slow,
         run,
-        is_of_any_rules="rules" not in model.table,
+        is_of_any_rules="rules" not in model.table and model.expect is Verdict.HOLDS,
     )
 
 

@@ -490,7 +490,7 @@ class Patient(VertexManager):
         (Hasty, "CLONE-3"),
         (Early, "CLONE-2"),
         (Undrained, "CACHE-4"),
-        (Guessing, "MOVE-5"),
+        (Guessing, "MOVE-5|CHAIN-3"),
         (Adrift, "CHAIN-3"),
         (Outside, "CHAIN-3"),
     ],

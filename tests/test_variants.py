@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,60 @@ def test_a_rule_that_fails_is_one_clear_error(tmp_path: Path, body: str, complai
     with pytest.raises(ModelError, match=r"variant X: rule 'marks_last' .*") as caught:
         Explorer(load(path)).run()
     assert caught.match(complaint)
+
+
+# --------------------------------------------------------------------------- rule points
+
+
+def test_every_rule_is_asked_by_a_machine() -> None:
+    """A rule that nobody asks would be a variant that changes nothing."""
+    core = Path(__file__).parent.parent / "chc_ref" / "core"
+    asked = {
+        node.attr
+        for path in core.glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and ast.unparse(node.value).endswith("rules")
+    }
+    assert RULES.keys() - asked == set()
+
+
+def _stepped(tmp_path: Path, body: str) -> Path:
+    path = _write(tmp_path, 'rules = "./mine.py:X"\n')
+    head = "from chc_ref.core.messages import LastMark\nfrom chc_ref.variants import variant\n"
+    head += "@variant()\nclass X:\n    '''X.'''\n"
+    rule = f"    def step(address, event, before, after, sends):\n        {body}\n"
+    (tmp_path / "mine.py").write_text(head + rule)
+    return path
+
+
+def test_a_variant_may_change_what_no_rule_says(tmp_path: Path) -> None:
+    """The rule ``step`` can drop any message; that of the last mark is found like another."""
+    body = "return after, [s for s in sends if not isinstance(s.message, LastMark)]"
+    report = Explorer(load(_stepped(tmp_path, body))).run()
+    assert report.violated.startswith("R1")
+    body = "return after, sends"
+    assert Explorer(load(_stepped(tmp_path, body))).run().verdict is Verdict.HOLDS
+
+
+@pytest.mark.parametrize(
+    ("body", "complaint"),
+    [
+        ("return after", "rule 'step' gives EntryState.*, which is no tuple"),
+        ("return after, [1]", "does not give a state and a list of Send"),
+        ("return None, sends", "does not give a state and a list of Send"),
+        ("return after, sends + 1", "rule 'step' fails: TypeError"),
+        (
+            "return after, [type(s)(s.to, None) for s in sends]",
+            "variant ./mine.py:X: .* does not know what to do with Received",
+        ),
+    ],
+)
+def test_a_step_that_makes_no_sense_is_one_clear_error(
+    tmp_path: Path, body: str, complaint: str
+) -> None:
+    """Neither it nor the machine that gets its nonsense ends in a traceback."""
+    with pytest.raises(ModelError, match=complaint):
+        Explorer(load(_stepped(tmp_path, body))).run()
 
 
 # --------------------------------------------------------------------------- lists and pytest

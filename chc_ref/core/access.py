@@ -7,13 +7,13 @@ shared ones by the store. Paper: section 4.3.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import attrs
 
 from chc_ref.core.messages import Apply, Packet
 from chc_ref.core.operations import NetworkFunction, Outcome
+from chc_ref.core.rules import Rules
 from chc_ref.core.values import Map, ObjectKey, UpdateId
 from chc_ref.errors import ModelError
 
@@ -48,7 +48,7 @@ def run(
     values: tuple[tuple[str, Any], ...],
     results: tuple[Any, ...],
     tokens: Map[str, int],
-    add_token: Callable[[int, int], int],
+    rules: Rules,
 ) -> Suspended | Finished:
     """Run ``nf`` on ``packet`` as far as ``results`` reach.
 
@@ -59,7 +59,7 @@ def run(
         values: (name, value) of each per-flow object before the packet.
         results: results of the blocking accesses of shared objects, in order.
         tokens: first token bit of each object.
-        add_token: how a token enters the vector (DEL-1).
+        rules: how a token enters the vector (DEL-1), and which clock the NF sees (ORDER-1).
 
     Raises:
         ModelError: the NF accessed an object more often than it declares.
@@ -70,7 +70,7 @@ def run(
     accesses: list[Apply] = []
     writes: list[Apply] = []
     vector, used, answer = packet.vector, 0, None
-    code = nf.process(packet.headers, packet.flow, packet.clock)
+    code = nf.process(packet.headers, packet.flow, rules.shown_clock(packet.clock))
     while True:
         try:
             access = code.send(answer)
@@ -90,7 +90,7 @@ def run(
         key = ObjectKey(vertex, declared.name, packet.flow if declared.per_flow else access.key)
         token = 1 << (tokens[declared.name] + seq)
         if not operation.reads_only:
-            vector = add_token(vector, token)
+            vector = rules.add_token(vector, token)
         blocking = access.blocking and not declared.per_flow
         apply = Apply(UpdateId(packet.clock, packet.branch, key, seq), operation, token, blocking)
         if declared.per_flow:

@@ -19,7 +19,7 @@ class Caching(Scaling):
     def _share(self, state: ManagerState, vertex: str) -> tuple[ManagerState, bool, Sends]:
         """See to it that nobody serves a vertex' shared objects from a cache; tell if so."""
         sends: Sends = []
-        if self._cache(state, vertex).alone:
+        if self.rules.gives_caches_up(self._cache(state, vertex).alone):
             state, sends = self._set_cache(state, vertex, Cache(False))
         return state, ("cache", vertex) not in state.awaited, sends
 

@@ -21,6 +21,7 @@ from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.splitter import Downstream, Splitter
 from chc_ref.core.store import Store
 from chc_ref.core.values import ROOT_BITS, Address, Flow, Map, beside
+from chc_ref.core.varied import Varied
 from chc_ref.core.vertex import Logic, VertexManager
 from chc_ref.core.work import InstanceState
 from chc_ref.errors import UsageError
@@ -257,15 +258,19 @@ def compile_chain(chain: Chain, rules: Rules = AMENDED) -> Physical:
         frozenset(lasts),
         Map(active),
         Map({v.name: VertexManager(v.logic) for v in chain.vertices if v.logic}),
+        rules,
     )
     outlets = tuple(address for name in lasts for address in instances[name])
     components["sink"] = Sink(Queue("sink", outlets, rules=rules))
+    ways = _ways(roots, instances, components)
+    if rules is not AMENDED:
+        components = {at: Varied(at, one, rules) for at, one in components.items()}
     return Physical(
         chain,
         instances,
         components,
         _channels(chain, graph, hosts),
-        _ways(roots, instances, components),
+        ways,
     )
 
 

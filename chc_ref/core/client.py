@@ -81,13 +81,13 @@ class Client:
     def issue(self, state: ClientState, access: Apply) -> tuple[ClientState, Send]:
         """Send an access to the store, behind its entry in the write-ahead log."""
         key = access.id.object
-        if not access.seen and not access.operation.reads_only:
+        if self.rules.drops_copy(bool(access.seen)) and not access.operation.reads_only:
             # It changes at the store: a copy would hide our own update from us (findings).
             state = evolve(state, copies=state.copies.discard(key))
         send = self.request(state, access)
         if send.message.register:
             state = evolve(state, expected=access.id)
-        if self.write_ahead:
+        if self.write_ahead and self.rules.is_logged_ahead(access.operation.reads_only):
             state = evolve(state, issued=(*state.issued, Issued(send.message, access.seen)))
         return state, send
 
@@ -95,7 +95,7 @@ class Client:
         """Give the message for an access."""
         strategy, cache = self._strategy(access), state.cache
         copied = strategy is Strategy.COPIED and access.operation.reads_only
-        alone = strategy is Strategy.ALONE and cache.alone
+        alone = strategy is Strategy.ALONE and self.rules.caches_alone(cache.alone)
         waits = access.blocking and not access.emulate
         keeps = waits and cache.copies and (copied or alone)
         return Send(self.store, evolve(access, start=state.start, register=keeps))
@@ -111,7 +111,7 @@ class Client:
             return None
         if strategy is Strategy.COPIED and reads:
             _, result = access.operation.apply(state.copies[key])
-        elif strategy is Strategy.ALONE and state.cache.alone:
+        elif strategy is Strategy.ALONE and self.rules.caches_alone(state.cache.alone):
             value, result = access.operation.apply(state.copies[key])
             state = evolve(state, copies=state.copies.insert(key, value))
         else:

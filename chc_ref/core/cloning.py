@@ -43,8 +43,10 @@ class Cloning(Caching):
         heard = frozenset(
             clone
             for clone in state.joining
-            if ("hosts", identity_of(clone)) not in state.awaited
-            and ("cache", vertex_of(clone)) not in state.awaited
+            if self.rules.replays_at(
+                ("hosts", identity_of(clone)) not in state.awaited,
+                ("cache", vertex_of(clone)) not in state.awaited,
+            )
         )
         if not heard:
             return state, []
@@ -81,6 +83,8 @@ class Cloning(Caching):
         if address in self.roots:
             start = Send(address, self._start(state, address))
             return state, [start, *(Send(store, fence) for store in self._stores())]
+        if not self.rules.fences_first(session):
+            return state, [Send(address, self._start(state, address))]
         state = evolve(state, fencing=state.fencing | {address})
         return state, [Send(self.stores[vertex_of(address)], fence)]
 

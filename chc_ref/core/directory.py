@@ -24,6 +24,7 @@ from chc_ref.core.messages import (
 )
 from chc_ref.core.operations import Scope
 from chc_ref.core.partition import home
+from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import (
     Address,
     Flow,
@@ -111,6 +112,7 @@ class Directory:
     """Instances that each vertex begins with (CHAIN-2)."""
     managers: Map[str, VertexManager] = Map()
     """Of the vertices for which the operator has a logic (CHAIN-3)."""
+    rules: Rules = AMENDED
 
     def _home(self, vertex: str, flow: Flow, scale: Scale | None = None) -> Address:
         """Give the instance of a flow by default, or after a scaling."""

@@ -121,7 +121,7 @@ class Instance(Processing):
         self, state: InstanceState, effects: list[Effect]
     ) -> tuple[InstanceState, list[Effect]]:
         while state.work is None:
-            if state.unsent and not state.mute:
+            if state.unsent and not self.rules.stays_mute(state.mute):
                 work, outcome = state.unsent[0]
                 state = evolve(state, unsent=state.unsent[1:])
                 state, more = self._deliver(state, work, outcome)
@@ -161,7 +161,8 @@ class Instance(Processing):
         if isinstance(item, ReplayEnd):
             return self._replay_end(state, item)
         state, effects = self.on_flush(state)  # the store must know all before it is asked
-        work = Work(item, Mode.EMULATED, wait=Wait.PEEK)
+        mode = Mode.EMULATED if self.rules.emulates(item) else Mode.REPLAYED
+        work = Work(item, mode, wait=Wait.PEEK)
         return evolve(state, work=work), [*effects, self._ask(state, item, peek=True)]
 
     def _item(
@@ -196,9 +197,11 @@ class Instance(Processing):
         slot = (packet.flow, packet.epoch)
         waiting = state.blocked.get(slot)
         if waiting is not None:  # MOVE-5: order within the flow, whatever is to be done first
-            return evolve(state, blocked=state.blocked.insert(slot, (*waiting, packet))), []
+            waiting = self.rules.buffered(waiting, packet)
+            return evolve(state, blocked=state.blocked.insert(slot, waiting)), []
         owned = state.owned.get(packet.flow)
-        if packet.target is None and owned is not None and owned.epoch == packet.epoch:
+        mine = owned is not None and self.rules.still_owns(owned.epoch, packet.epoch)
+        if packet.target is None and owned is not None and mine:
             return self._run(state, Work(packet, Mode.OWN, owned.values))
         state, effects = self.on_flush(state)  # the store must know all before it is asked
         state = evolve(
@@ -225,7 +228,8 @@ class Instance(Processing):
             return state, []
         if answer.over:
             return self._next(state, slot, waiting[1:])
-        if waiting[0].target is None and answer.owned and answer.latest:
+        replayed = waiting[0].target is not None
+        if self.rules.keeps_cache(replayed, answer.owned, answer.latest):
             tenanted = Tenanted(answer.epoch, answer.values)
             return evolve(
                 state,
@@ -290,13 +294,13 @@ class Instance(Processing):
             return state, []
         key = (mark.flow, mark.epoch)
         lasts = state.lasts.get(key, frozenset()) | {identity_of(source)}
-        if any(one not in lasts for one in self.upstream):
+        if not self.rules.all_marked(lasts, self.upstream):
             return evolve(state, lasts=state.lasts.insert(key, lasts)), []
         state = evolve(state, lasts=state.lasts.discard(key))
         handover = Handover(mark.flow, mark.epoch)
         slot = (mark.flow, mark.epoch - 1)
         waiting = state.blocked.get(slot)
-        if waiting is None:
+        if waiting is None or not self.rules.finishes_first(len(waiting)):
             return self._hand_over(state, handover)
         return evolve(state, blocked=state.blocked.insert(slot, (*waiting, handover))), []
 
@@ -330,7 +334,8 @@ class Instance(Processing):
         release = Release(handover.flow, handover.epoch, state.client.start)
         effects.append(Send(self.client.store, release))
         effects.append(Send("manager", HandedOver(handover.flow, handover.epoch)))
-        effects.append(Announce(Passed(handover.flow, handover.epoch)))
+        if self.rules.announces(handover.epoch):
+            effects.append(Announce(Passed(handover.flow, handover.epoch)))
         return state, effects
 
     def _replay_end(

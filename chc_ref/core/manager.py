@@ -218,7 +218,7 @@ class Manager(Cloning):
         """
         elsewhere = any(m.vertex != wish.vertex for m in state.under_way.get(wish.flow, ()))
         cloned = any(len(self._hosts(state, one)) > 1 for one in self.splitters[wish.vertex])
-        if elsewhere or cloned:
+        if not self.rules.may_move(elsewhere, cloned):
             return state, False, []
         return self._share(state, wish.vertex)
 
@@ -262,7 +262,8 @@ class Manager(Cloning):
             return state, []  # its sender is dead, and what it held was never sent
         above = vertex_of(source)
         moving = state.under_way.get(begin.flow, ())
-        if any((m.vertex, m.to) == (above, identity_of(source)) for m in moving):
+        moving_above = any((m.vertex, m.to) == (above, identity_of(source)) for m in moving)
+        if self.rules.begin_waits(moving_above):
             return evolve(state, begins=(*state.begins, (source, begin))), []
         begun = state.begun
         for move in state.moves.get((begin.vertex, begin.flow), ()):

@@ -16,6 +16,7 @@ from chc_ref.core.client import Client, ClientState
 from chc_ref.core.messages import (
     Alert,
     Apply,
+    Committed,
     Delete,
     Output,
     Packet,
@@ -57,13 +58,20 @@ class Processing:
 
     def on_flush(self, state: InstanceState) -> tuple[InstanceState, list[Effect]]:
         """Flush the cached operations (CACHE-2)."""
+        early = [send for access in state.client.unflushed for send in self._early(access)]
         client, sends = self.client.flush(state.client)
-        return evolve(state, client=client), list(sends)
+        return evolve(state, client=client), [*early, *sends]
+
+    def _early(self, access: Apply) -> list[Send]:
+        """Signal a commit for the store, if the rules say so (DEL-2)."""
+        clock, branch = access.id.clock, access.id.branch
+        if access.emulate or not self.rules.signals_early(access.token):
+            return []
+        return [Send(self.roots[root_of(clock)], Committed(clock, branch, access.token))]
 
     def _execute(self, work: Work) -> Suspended | Finished:
-        add_token = self.rules.add_token
         return run(
-            self.nf, self.vertex, work.packet, work.values, work.results, self.tokens, add_token
+            self.nf, self.vertex, work.packet, work.values, work.results, self.tokens, self.rules
         )
 
     def _run(self, state: InstanceState, work: Work) -> tuple[InstanceState, list[Effect]]:
@@ -96,7 +104,7 @@ class Processing:
         if served is not None:
             client, access = served
         client, send = self.client.issue(client, access)
-        return client, [send], access.seen if blocking else ()
+        return client, [*self._early(access), send], access.seen if blocking else ()
 
     def _finish(
         self, state: InstanceState, work: Work, step: Finished
@@ -109,20 +117,21 @@ class Processing:
                 state = evolve(state, owned=state.owned.insert(packet.flow, tenanted))
             unflushed = (*state.client.unflushed, *step.writes)
             state = evolve(state, client=evolve(state.client, unflushed=unflushed))
-            if self.eager_flush or work.mode is Mode.REPLAYED:
+            if self.rules.flushes_at_once(self.eager_flush, work.mode is Mode.REPLAYED):
                 state, effects = self.on_flush(state)
         if packet.target not in (None, self.address):
             if step.outcome.outputs and not self.last:
                 effects.append(Emit(evolve(packet, after=packet.epoch), step.outcome.outputs))
             return evolve(state, work=None), effects
-        packet = evolve(packet, target=None, session=0)  # DUP-3: cleared where it was for
+        if self.rules.clears_target(self.last):
+            packet = evolve(packet, target=None, session=0)  # DUP-3: cleared where it was for
         return self._send_on(state, evolve(work, packet=packet), step.outcome, effects)
 
     def _send_on(
         self, state: InstanceState, work: Work, outcome: Outcome, effects: list[Effect]
     ) -> tuple[InstanceState, list[Effect]]:
         """Let the outcome of a packet leave: downstream, or by way of its delete (REC-2)."""
-        if state.mute or state.unsent:
+        if self.rules.stays_mute(state.mute) or state.unsent:
             state, more = self._done(state, work)
             state = evolve(state, unsent=(*state.unsent, (evolve(work, mode=Mode.SENT), outcome)))
         else:
@@ -144,9 +153,10 @@ class Processing:
             delete = Delete(packet.clock, packet.branch, packet.share, vectors, start, waits)
             effects.append(Send(self._root(delete), delete))
             state = evolve(state, deletes=(*state.deletes, delete))
-            if waits:
+            if self.rules.awaits_delete(len(outcome.outputs), len(outcome.alerts)):
                 work = evolve(work, wait=Wait.DELETE, leaving=outcome)
                 return evolve(state, work=work), effects
+            effects += self._leave(packet, outcome)
         state, more = self._done(state, work)
         return state, effects + more
 

@@ -79,7 +79,7 @@ class Queue:
             if message.session <= state.born:
                 return state, []
             state = evolve(state, valid=state.valid or message.session)
-        elif state.recovering:
+        elif self.rules.sets_aside(state.recovering):
             return evolve(state, aside=(*state.aside, item)), []
         return self._admit(state, item)
 
@@ -97,7 +97,8 @@ class Queue:
         if mark.session <= state.over.get(mark.target, 0):
             return state, []
         marks = state.ends.get(replay, Map()).insert(identity_of(source), mark)
-        if any(one not in marks for one in self.upstream):
+        heard = frozenset(one for one, _ in marks.items())
+        if not self.rules.replay_ended(heard, self.upstream):
             return evolve(state, ends=state.ends.insert(replay, marks)), []
         newest = sorted({clock for _, one in marks.items() for clock in one.newest})
         mark = evolve(mark, newest=tuple(newest))
@@ -135,7 +136,8 @@ class Queue:
         """
         for_us = isinstance(message, Packet) and message.target is None
         return for_us and any(
-            root_of(message.clock) == root_of(newest) and message.clock <= newest
+            root_of(message.clock) == root_of(newest)
+            and self.rules.was_replayed(message.clock, newest)
             for newest in mark.newest
         )
 
@@ -143,7 +145,8 @@ class Queue:
         source, message = item
         if isinstance(message, Passed):
             return self._passed(state, source, message)
-        if isinstance(message, Packet | ReplayEnd) and 0 < message.session < state.valid:
+        broken = self.rules.is_broken_replay
+        if isinstance(message, Packet | ReplayEnd) and broken(message.session, state.valid):
             return state, []  # we may have been down when it began: a later one is under way
         if isinstance(message, ReplayEnd):
             return self._replay_end(state, source, message)

@@ -11,7 +11,6 @@ Paper: sections 5, 5.3 and 5.4.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fractions import Fraction
 
 import attrs
 
@@ -92,7 +91,7 @@ class Root:
 
     def is_full(self, state: RootState) -> bool:
         """Tell whether log and input have reached the threshold (ROOT-4)."""
-        return 0 < self.capacity <= len(state.log) + len(state.waiting)
+        return self.rules.drops_input(len(state.log), len(state.waiting), self.capacity)
 
     def on_persisted(self, state: RootState, message: ClockPersisted) -> tuple[RootState, Effects]:
         """Go on with the input that waited for this clock."""
@@ -135,7 +134,7 @@ class Root:
         elif entry is None:
             first = count_of(delete.clock) <= state.lost
         else:
-            first = delete.branch not in entry.ended
+            first = self.rules.is_first_delete(delete.branch, entry.ended)
         answer = Send(source, Deleted(delete.clock, delete.branch, first, delete.start))
         if first and delete.waits and self.log_in_store:
             state = evolve(state, answered=state.answered.insert(source, answered))
@@ -165,8 +164,8 @@ class Root:
         ahead = {item.clock for _, item in state.unwritten if isinstance(item, Packet)}
         packets = [
             evolve(entry.packet, target=request.target, session=request.session)
-            for entry in self._entries(state)
-            if entry.packet.clock not in ahead
+            for entry in sorted(self._entries(state), key=self._replay_place)
+            if entry.packet.clock not in ahead and self.rules.is_replayed(entry, request.target)
         ]
         count = state.count - len(ahead)
         newest = (clock_of(self.identifier, count),) if count else ()
@@ -177,10 +176,10 @@ class Root:
 
         Of those that a failed root took with it nobody knows, so they are never in it.
         """
-        newest = min((count_of(clock) for clock, _ in state.log.items()), default=state.count + 1)
-        if newest - 1 <= state.lost:
+        oldest = min((count_of(clock) for clock, _ in state.log.items()), default=state.count + 1)
+        first, last = state.lost + 1, self.rules.newest_past(oldest, state.count)
+        if last < first:
             return None
-        first, last = state.lost + 1, newest - 1
         return Forget(clock_of(self.identifier, first), clock_of(self.identifier, last))
 
     # ------------------------------------------------------------------ failures
@@ -217,7 +216,7 @@ class Root:
             if clock > newest:
                 state = self._entered(state, entry.packet)
             state, drop = self._keep(state, entry)
-            effects += [*drop, entry.packet]
+            effects += [*drop, entry.packet] if self.rules.forwards_again(entry) else drop
         state, admitted = self._admit(state, asked=True)
         return state, effects + admitted
 
@@ -246,6 +245,9 @@ class Root:
     def _entries(self, state: RootState) -> list[LogEntry]:
         return [entry for _, entry in sorted(state.log.items(), key=lambda item: item[0])]
 
+    def _replay_place(self, entry: LogEntry) -> int:
+        return self.rules.replay_place(entry.packet.clock)
+
     def _signalled(self, entry: LogEntry, signal: Committed) -> LogEntry:
         before = entry.signals.get(signal.branch, 0)
         after = self.rules.add_token(before, signal.token)
@@ -253,7 +255,7 @@ class Root:
 
     def _is_done(self, entry: LogEntry) -> bool:
         """All copies have ended and all updates are committed (DEL-3)."""
-        return entry.share == Fraction(1) and all(
+        return self.rules.all_ended(entry.share) and all(
             self.rules.settled(vector, entry.signals.get(branch, 0))
             for branch, vector in entry.vectors.items()
         )
@@ -305,9 +307,9 @@ class Root:
         """
         effects: Effects = []
         while state.waiting:
-            count = state.count + 1
+            count = self.rules.clock_after(state.count)
             every = 0 if self.log_in_store else self.persist_every
-            if every and count >= state.persisted + every:
+            if self.rules.waits_for_clock(count, state.persisted, every):
                 # One request is on its way already unless we are the first to wait.
                 if asked or len(state.waiting) == 1:
                     effects.append(Send(self.store, PersistClock(count)))

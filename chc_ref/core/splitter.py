@@ -236,7 +236,7 @@ class Splitter:
             if fan_out > 1:
                 copy = evolve(
                     copy,
-                    branch=(*packet.branch, index),
+                    branch=self.rules.branch_of(packet.branch, index),
                     share=packet.share * Fraction(1, fan_out),
                     vector=0,
                     earlier=(*packet.earlier, (packet.branch, packet.vector)),
@@ -281,7 +281,8 @@ class Splitter:
 
     def _to(self, state: SplitterState, instance: Address, message: Any) -> list[Send]:
         """Send to an instance: to both hosts while it is cloned (CLONE-1)."""
-        return [Send(host, message) for host in state.hosts.get(instance, (instance,))]
+        hosts = state.hosts.get(instance, (instance,))
+        return [Send(host, message) for host in self.rules.receivers(hosts)]
 
     def _replay_end(self, state: SplitterState, mark: ReplayEnd) -> list[Send]:
         vertex = vertex_of(mark.target)
@@ -298,7 +299,7 @@ class Splitter:
         for (_, flow), tenures in sorted_items(state.routes):
             for old, new in itertools.pairwise(tenures):
                 mark = LastMark(flow, new.epoch)
-                if not self.rules.marks_last(new.epoch):
+                if not self.rules.marks_last(new.epoch) or not self.rules.repeats_marks(new.epoch):
                     continue
                 sends += self._remind(state, To(old.instance, mark), only)
         for _, scale in sorted_items(state.scales):
@@ -333,6 +334,9 @@ class Splitter:
                 state = evolve(state, gate=(Copy(edge.vertex, packet),))
                 return state, [Send("manager", Unrouted(edge.vertex, packet.flow, state.start))]
             tenures = (Tenure(0, edge.home(packet.flow, scale), 0),)
+        if tenures[-1].since is None and not self.rules.asks_where_it_begins(tenures[-1].epoch):
+            tenures = (*tenures[:-1], evolve(tenures[-1], since=packet.clock))
+            state = evolve(state, routes=state.routes.insert((edge.vertex, packet.flow), tenures))
         if tenures[-1].since is None:
             begin = Begin(edge.vertex, packet.flow, tenures[-1].epoch, packet.clock, state.start)
             state = evolve(state, gate=(Copy(edge.vertex, packet),))
@@ -342,7 +346,7 @@ class Splitter:
 
     def _tenure(self, tenures: tuple[Tenure, ...], clock: int) -> Tenure:
         """Give the tenure that a clock belongs to."""
-        return next(t for t in reversed(tenures) if t.since is not None and t.since <= clock)
+        return tenures[self.rules.tenure_at(clock, tuple(t.since for t in tenures))]
 
     def _replayed(
         self, state: SplitterState, edge: Downstream, packet: Packet, tenures: tuple[Tenure, ...]
@@ -360,4 +364,4 @@ class Splitter:
         packet = evolve(packet, epoch=tenure.epoch)
         if vertex_of(target) != edge.vertex:
             return self._to(state, tenure.instance, packet)
-        return [Send(target, packet)] if tenure.instance == identity_of(target) else []
+        return [Send(target, packet)] if self.rules.is_replayed_to(tenure.instance, target) else []

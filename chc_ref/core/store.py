@@ -127,8 +127,8 @@ class Store:
         self, state: StoreState, source: Address, message: Any
     ) -> tuple[StoreState, list[Send]]:
         match message:
-            case Apply() | Acquire() | Release() | Holds() if message.start < state.fences.get(
-                source, 0
+            case Apply() | Acquire() | Release() | Holds() if self.rules.is_void(
+                message.start, state.fences.get(source, 0)
             ):
                 return state, []
             case Apply():
@@ -195,7 +195,7 @@ class Store:
             return evolve(state, memory=memory), self._answer(memory, source, request, result)
         memory = memory.updated(source, request.id, declared, after, result, self.stamps)
         state = evolve(state, memory=memory)
-        sends = self._callbacks(state, key)
+        sends = self._callbacks(state, key, source)
         sends += self._answer(memory, source, request, result)
         return state, [*sends, self._committed(request.id.clock, request.id.branch, token)]
 
@@ -210,11 +210,12 @@ class Store:
         copy = (self._value(memory, key),) if request.register else ()
         return [Send(to, Result(request.id, result, known, stamp, copy))]
 
-    def _callbacks(self, state: StoreState, key: ObjectKey) -> list[Send]:
+    def _callbacks(self, state: StoreState, key: ObjectKey, updater: Address) -> list[Send]:
         """Tell everybody who keeps a copy, the updater too: before its answer (CACHE-3)."""
         stamp = state.memory.stamp(key) if self.stamps else None
         message = Callback(key, self._value(state.memory, key), stamp)
-        return [Send(reader, message) for reader in sorted(state.readers.get(key, ()))]
+        readers = sorted(state.readers.get(key, ()))
+        return [Send(one, message) for one in readers if self.rules.calls_back(one, updater)]
 
     def _committed(self, clock: int, branch: Any, token: int) -> Send:
         return Send(self.roots[root_of(clock)], Committed(clock, branch, token))
@@ -227,7 +228,7 @@ class Store:
 
     def _owns(self, memory: Memory, source: Address, key: ObjectKey) -> bool:
         owner = memory.owners.get((key.vertex, key.key), Owner())
-        return owner.instance == identity_of(source)
+        return self.rules.may_update(owner.instance, source)
 
     # ------------------------------------------------------------------ ownership
 
@@ -255,7 +256,7 @@ class Store:
 
     def _must_wait(self, owner: Owner, asked: Acquire | Release) -> bool:
         if isinstance(asked, Release):  # tenures end in order, whoever speaks first
-            return asked.epoch > owner.epoch + 1
+            return self.rules.release_waits(asked.epoch, owner.epoch)
         return not asked.peek and self.rules.waits_for_owner(asked.epoch, owner.epoch)
 
     def _serve(
@@ -310,9 +311,7 @@ class Store:
             if declared.per_flow:
                 key = ObjectKey(at[0], declared.name, at[1])
                 versions = memory.versions.get(key, ())
-                past = [
-                    value for update, value in versions if (update.clock, update.branch) < packet
-                ]
+                past = [v for u, v in versions if self.rules.sees((u.clock, u.branch), packet)]
                 values.append((declared.name, past[-1] if past else declared.initial))
                 latest = latest and all((u.clock, u.branch) <= packet for u, _ in versions)
         return tuple(values), latest
@@ -366,7 +365,9 @@ class Store:
         of it may come later, for no log would have that either.
         """
         fences = state.fences.insert(fence.address, fence.start)
-        state = self._checkpoint(evolve(state, fences=fences))
+        state = evolve(state, fences=fences)
+        if self.rules.checkpoints_at_fence(fence.start):
+            state = self._checkpoint(state)
         return state, [Send(source, Fenced(fence.address, fence.start))]
 
     def _checkpoint(self, state: StoreState) -> StoreState:

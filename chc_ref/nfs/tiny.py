@@ -6,7 +6,9 @@ wrong state shows in the output as well.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
+
+import attrs
 
 from chc_ref.core.operations import (
     FLOW,
@@ -91,6 +93,26 @@ def _hot(headers: Any, flow: Flow, clock: int) -> Process:
     return Outcome(((*headers, number),))
 
 
+@attrs.frozen
+class Earliest:
+    """A custom operation (STORE-3): keep the flow of the earliest clock, or the first to come."""
+
+    reads_only: ClassVar[bool] = False
+    clock: int
+    flow: Flow
+
+    def apply(self, value: Any) -> tuple[Any, Any]:
+        if value is None or self.clock < value[0]:
+            value = (self.clock, self.flow)
+        return value, value
+
+
+def _earliest(headers: Any, flow: Flow, clock: int) -> Process:
+    """Note which flow came first, by the clocks: what a Trojan detector lives on (ORDER-1)."""
+    yield Access("earliest", Earliest(clock, flow), blocking=False)
+    return Outcome((headers,))
+
+
 def _host(flow: Flow) -> str:
     """Give a flow's host: the first letter of its name."""
     return str(flow)[0]
@@ -128,8 +150,22 @@ HOT = NetworkFunction(
     "hot", (_shared("hot", 0, pattern=Pattern.BOTH, scope="host"),), _hot, (FLOW, HOST)
 )
 DRAW = NetworkFunction("draw", (_shared("lot", None, drawn=True),), _draw)
+EARLIEST = NetworkFunction("earliest", (StateObject("earliest", False, initial=None),), _earliest)
 
 TINY = {
     nf.name: nf
-    for nf in (COUNTER, RECORDER, MARKER, PASS, TWICE, POOL, BORROW, LATCH, LIMIT, HOT, DRAW)
+    for nf in (
+        COUNTER,
+        RECORDER,
+        MARKER,
+        PASS,
+        TWICE,
+        POOL,
+        BORROW,
+        LATCH,
+        LIMIT,
+        HOT,
+        DRAW,
+        EARLIEST,
+    )
 }

@@ -93,6 +93,14 @@ def variant(
     return made
 
 
+def ablation(
+    name: str, about: str, clauses: tuple[str, ...], harmless: str = "", **changes: Any
+) -> Variant:
+    """Give a variant that changes some rules of ``amended``."""
+    rules = attrs.evolve(AMENDED, name=name, **check(name, changes))
+    return Variant(rules, about, clauses, harmless=harmless)
+
+
 def check(name: str, changes: Mapping[str, Any]) -> dict[str, Callable[..., Any]]:
     """Give the rules of a variant, guarded.
 

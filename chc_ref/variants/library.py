@@ -18,8 +18,12 @@ import attrs
 from chc_ref.core.rules import AMENDED
 from chc_ref.errors import UsageError
 from chc_ref.files import at, load_object
+from chc_ref.variants.compared import COMPARED
 from chc_ref.variants.form import Variant
-from chc_ref.variants.shipped import SHIPPED
+from chc_ref.variants.shipped import SHIPPED as OWN
+
+SHIPPED: dict[str, Variant] = {**OWN, **COMPARED}
+"""All that come with the package: ablations, and the systems that the paper compares with."""
 
 GROUP = "chc_ref.variants"
 """Entry point group of installed packages."""
