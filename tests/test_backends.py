@@ -15,7 +15,7 @@ from chc_ref.check.cells import Cells
 from chc_ref.check.explore import Explorer, Limits, Method
 from chc_ref.check.halves import Halves, Judge, Parting, Search, part
 from chc_ref.check.model import load
-from chc_ref.errors import UsageError
+from chc_ref.errors import ModelError, UsageError
 from chc_ref.system.composition import State
 from chc_ref.verdict import Report, Verdict
 
@@ -165,10 +165,10 @@ def _raises(*_: Any) -> bool:
 
 @pytest.mark.parametrize("backend", kernel.backends())
 def test_what_a_rule_raises_comes_out(backend: str) -> None:
-    """A rule that fails is the caller's to hear of, from either back end."""
+    """A rule that fails is the caller's to hear of, from either back end, and so is where."""
     model = load(MODELS / "move.toml")
     rules = attrs.evolve(model.rules, marks_last=_raises)
-    with pytest.raises(ValueError, match="no such rule"):
+    with pytest.raises(ModelError, match="ValueError: no such rule"):
         Explorer(model, rules, None, Method(backend)).run()
 
 

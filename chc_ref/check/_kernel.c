@@ -31,9 +31,8 @@ typedef unsigned __int128 u128;
 
 #define NONE 0xFFFFFFFFu
 #define ABSENT UINT64_MAX
-#define BAD 1u
-#define QUIET 2u
-#define FLAGS 2
+#define QUIET 1u
+#define FLAGS 1
 #define MOST_THREADS 64
 #define CHUNK 0x10000u
 #define WORTH_SHARING 0x800u /* rows of a chunk */
@@ -734,7 +733,7 @@ static void make_room(Worker *w) {
 }
 
 static inline int is_sure(u32 left, u32 right) {
-    return !((left | right) & BAD) && !(left & right & QUIET);
+    return !(left & right & QUIET);
 }
 
 /* Put down the new states of the own part by their numbers, and tell which are to be judged. */
@@ -850,17 +849,16 @@ static u32 look_at_cell(Kernel *k, PyObject *summary, u32 cell) {
 static int summed_up(Kernel *k, PyObject *summary, int side, u32 half, u32 *value) {
     *value = k->summary[side].at[half];
     if (*value != NONE) return 0;
-    u32 looks[256], bad = 0, quiet = QUIET;
+    u32 looks[256], quiet = QUIET;
     for (int place = 0; place < k->width[side]; place++) {
         u32 look = look_at_cell(k, summary, sequence(&k->halves[side], half)[place]);
         if (look == NONE) return -1;
-        bad |= look & BAD;
         quiet &= look;
         looks[place] = look >> FLAGS;
     }
     u32 look = intern(&k->looks, looks, k->width[side]);
     if (look == NONE) return -1;
-    *value = k->summary[side].at[half] = look << FLAGS | bad | quiet;
+    *value = k->summary[side].at[half] = look << FLAGS | quiet;
     return 0;
 }
 

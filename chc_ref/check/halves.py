@@ -31,9 +31,9 @@ LEFT, RIGHT = 0, 1
 ENDLESS = 2**62
 """A limit that nothing meets."""
 
-BAD, QUIET, FLAGS = 1, 2, 2
-"""Bits of a summary of a cell or half: it violates something by itself; nothing may happen in it
-any more. Above them stands an id of all that a property reads of it together with others."""
+QUIET, FLAGS = 1, 1
+"""Bit of a summary of a cell or half: nothing may happen in it any more. Above it stands an id of
+all that properties see of it."""
 
 
 @attrs.frozen
@@ -356,7 +356,7 @@ class Search:
             if pair in good:
                 return None
             wrong = judge.judge(self.halves.row(key))
-            if wrong is None and not (one | other) & BAD and not one & other & QUIET:
+            if wrong is None and not one & other & QUIET:
                 good.add(pair)
             return wrong
 
@@ -368,9 +368,9 @@ class Search:
 
         def summary(half: int) -> int:
             of = [cells[cell] for cell in values[half]]
-            bad, quiet = any(one & BAD for one in of), all(one & QUIET for one in of)
+            quiet = all(one & QUIET for one in of)
             look = looks(tuple(one >> FLAGS for one in of))
-            return look << FLAGS | BAD * bad | QUIET * quiet
+            return look << FLAGS | QUIET * quiet
 
         return Memo(summary)
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from chc_ref.check.cells import Cell, Cells, Interner, Memo, Row
-from chc_ref.check.halves import BAD, FLAGS, QUIET
+from chc_ref.check.halves import FLAGS, QUIET
 from chc_ref.require.coe import Difference
 from chc_ref.require.predicates import Requirements
 
@@ -34,15 +34,18 @@ class Properties:
         self._quiet = Memo(cells.is_quiet)
 
     def summary(self, cell: int) -> int:
-        """Sum up a cell: flags, and an id of all that is seen of it together with others."""
+        """Sum up a cell: whether it is quiet, and an id of all that predicates see of it.
+
+        Of one that reads this component alone, that is whether it holds.
+        """
         of: Cell = self.cells.cells.values[cell]
-        flags, seen = QUIET if self._quiet[cell] else 0, []
+        seen = []
         for number, places in enumerate(self.places):
             if places == (of.at,) and self._wrong(number, (cell,)) is not None:
-                flags |= BAD
+                seen.append(-1 - number)
             elif len(places) > 1 and of.at in places:
                 seen.append(self._look(number, cell))
-        return flags | self._looked(tuple(seen)) << FLAGS
+        return self._looked(tuple(seen)) << FLAGS | (QUIET if self._quiet[cell] else 0)
 
     def judge(self, row: Row) -> Difference | None:
         """Give what a state violates first, if anything, but for what is to be passed over."""
