@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import signal
+import sys
+import time
 from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
@@ -251,3 +255,71 @@ def test_a_variant_of_ones_own_is_known_by_its_text(folder: Path) -> None:
         )
     assert jobs_of[0].key != jobs_of[1].key
     assert "return True" in jobs_of[1].code
+
+
+# ---------------------------------------------------------------------- elsewhere
+
+
+def test_walks_add_what_they_find_and_nothing_else(folder: Path) -> None:
+    """A walk that saw nothing wrong says nothing; one that did violates the cell."""
+    common = ("amended", "no_last_mark")
+    chosen = {name: library.find(name) for name in common}
+    every = table.jobs(folder, chosen, 100_000, 60.0, table.Campaign(200, 2))
+    assert [(job.walks, job.seed) for job in every["amended"]] == [(0, 0), (200, 0), (200, 1)]
+    assert len({job.key for job in every["amended"]}) == 3
+    good = table.row("amended", chosen["amended"], map(jobs.run, every["amended"]))
+    assert {cell.verdict for cell in good.cells.values()} == {Verdict.HOLDS}
+    bounded = [
+        attrs.evolve(job, states=10) if not job.walks else job for job in every["no_last_mark"]
+    ]
+    bad = table.row("no_last_mark", chosen["no_last_mark"], map(jobs.run, bounded))
+    assert bad.cells["R1"].verdict is Verdict.VIOLATED
+    assert bad.cells["R4"].why == "limit of 10 states"
+
+
+def _slow(job: Job) -> Result:
+    """Tell which process it is, take a moment, and search."""
+    Path(job.folder, f"begun.{job.seed}").write_text(str(os.getpid()))
+    time.sleep(1.0)
+    return jobs.run(job)
+
+
+def test_a_cluster_gives_the_same_and_survives_a_lost_worker(
+    folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A real local cluster; one of its workers is killed in the middle of a job.
+
+    Only with ``--model-check``, which affords its processes.
+    """
+    if not request.config.getoption("--model-check"):
+        return
+    many = [attrs.evolve(_job(folder), walks=20, seed=seed) for seed in range(6)]
+    wanted = {job: jobs.run(job).findings for job in many}
+    monkeypatch.setattr(run, "run", _slow)
+    killed: list[int] = []
+
+    def kill(_: Result) -> None:
+        if not killed:
+            last = max(folder.glob("begun.*"), key=lambda path: path.stat().st_mtime)
+            killed.append(int(last.read_text()))
+            os.kill(killed[0], signal.SIGKILL)
+
+    with run.cluster(run.LOCAL, 2) as executor:
+        found = run.results(many, lambda: executor, None, kill)
+    assert killed
+    assert {job: result.findings for job, result in found.items()} == wanted
+
+
+def test_a_cluster_that_is_not_there_is_an_error(
+    chc: Chc, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody answers, or Dask is not installed: one line that says what to do."""
+    monkeypatch.setattr(run, "PATIENCE_S", 0.2)
+    arguments = ("matrix", "amended", "--models", str(folder), "--scheduler")
+    done = chc(*arguments, "tcp://127.0.0.1:9")
+    assert done.returncode == 2
+    assert "no scheduler answers at 'tcp://127.0.0.1:9'" in done.stderr
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    done = chc(*arguments, "local")
+    assert done.returncode == 2
+    assert "install chc_ref with its extra: chc_ref[cluster]" in done.stderr

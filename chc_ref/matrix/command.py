@@ -29,6 +29,14 @@ def matrix(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Searches at a time; by default one a processor.")
     ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(help="Run on the Dask cluster at this address; `local` starts one here."),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=0, help="Searches by random walks besides, of each model.")
+    ] = 0,
+    walks: Annotated[int, typer.Option(min=1, help="Walks of each of these.")] = 1_000,
     cache: Annotated[bool, typer.Option(help="Remember results, and use remembered ones.")] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output.")
@@ -45,18 +53,21 @@ def matrix(
     """
     from chc_ref.matrix import run, show, table
     from chc_ref.matrix.jobs import Memory
+    from chc_ref.matrix.table import Campaign
     from chc_ref.places import folder
     from chc_ref.variants import library
     from chc_ref.variants.shipped import SHIPPED
 
     chosen = {name: library.find(name) for name in variants} if variants else SHIPPED
-    every = table.jobs(models or folder("models"), chosen, states, seconds)
+    every = table.jobs(models or folder("models"), chosen, states, seconds, Campaign(walks, seeds))
     jobs = [job for of in every.values() for job in of]
     with ExitStack() as stack, progress(as_json) as bar:
         task = bar.add_task("matrix", total=len(jobs))
         found = run.results(
             jobs,
-            lambda: stack.enter_context(run.processes(processes)),
+            lambda: stack.enter_context(
+                run.cluster(scheduler, processes) if scheduler else run.processes(processes)
+            ),
             Memory() if cache else None,
             lambda result: bar.advance(task),
         )

@@ -24,6 +24,7 @@ from chc_ref.check import model as models
 from chc_ref.check.explore import Explorer, Limits, Method
 from chc_ref.require.predicates import REQUIREMENTS
 from chc_ref.variants import Variant, library
+from chc_ref.verdict import Order
 
 CACHE = "CHC_CACHE"
 """Environment variable that names the folder of remembered results."""
@@ -47,11 +48,15 @@ class Job:
     """Where the model names files from, if it does."""
     code: str = ""
     """What files of its own the variant is made of."""
+    walks: int = 0
+    """Random walks instead of all states, if there are any."""
+    seed: int = 0
 
     @property
     def key(self) -> str:
         """Give the name under which the result is kept: all that it depends on, hashed."""
-        parts = (digest(), self.variant, self.code, self.model, self.text, self.states)
+        search = (self.model, self.text, self.states, self.walks, self.seed)
+        parts = (digest(), self.variant, self.code, *search)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -87,7 +92,10 @@ def run(job: Job) -> Result:
     model = models.of_data(Path(job.folder, f"{job.model}.toml"), tomllib.loads(job.text))
     limits = Limits(job.states, job.seconds)
     rules = library.find(job.variant).rules
-    reports = Explorer(model, rules, limits, Method(threads=1)).sweep()
+    method = Method(threads=1)
+    if job.walks:
+        method = Method(order=Order.WALKS, walks=job.walks, seed=job.seed)
+    reports = Explorer(model, rules, limits, method).sweep()
     findings = {
         name: Finding(r.verdict.value, r.states or 0, r.violated, r.trace)
         for name, r in reports.items()

@@ -21,8 +21,20 @@ KEYS: Keys = {"chc_matrix": (int, True), "models": (list, True)}
 
 
 @attrs.frozen
+class Campaign:
+    """Random walks through every model."""
+
+    walks: int
+    seeds: int
+    """How many searches of so many walks each."""
+
+
+@attrs.frozen
 class Cell:
-    """What all searches of a variant say of one requirement."""
+    """What all searches of a variant say of one requirement.
+
+    Random walks add what they find violated, and nothing else.
+    """
 
     verdict: Verdict
     states: int
@@ -54,7 +66,11 @@ class Row:
 
 
 def jobs(
-    folder: Path, variants: Mapping[str, Variant], states: int, seconds: float
+    folder: Path,
+    variants: Mapping[str, Variant],
+    states: int,
+    seconds: float,
+    campaign: Campaign | None = None,
 ) -> dict[str, tuple[Job, ...]]:
     """Give the searches of each variant: the folder's common models, and the variant's own.
 
@@ -63,6 +79,7 @@ def jobs(
         variants: by the names that they are asked for by.
         states: limit of one search.
         seconds: limit of one search.
+        campaign: random walks besides, if any.
 
     Raises:
         UsageError: the folder has no list of models, or it names one that is not there.
@@ -78,10 +95,15 @@ def jobs(
     found = {}
     for variant, of in variants.items():
         own = [name for name, table in tables.items() if table.get("rules") == variant]
-        found[variant] = tuple(
+        whole = [
             Job(variant, name, texts[name], states, seconds, str(folder), code_of(of))
             for name in dict.fromkeys((*common, *own))
-        )
+        ]
+        walks, seeds = (campaign.walks, campaign.seeds) if campaign else (0, 0)
+        walked = [
+            attrs.evolve(job, walks=walks, seed=seed) for job in whole for seed in range(seeds)
+        ]
+        found[variant] = (*whole, *walked)
     return found
 
 
@@ -113,13 +135,14 @@ def row(name: str, variant: Variant, results: Iterable[Result]) -> Row:
 
 def _cell(requirement: str, results: tuple[Result, ...]) -> Cell:
     named = [(r.job.model, r.findings[requirement]) for r in results]
+    seen_whole = [(r.job.model, r.findings[requirement]) for r in results if not r.job.walks]
     states = sum(finding.states for _, finding in named)
-    every = tuple(model for model, _ in named)
+    every = tuple(dict.fromkeys(model for model, _ in named))
     wrong = [one for one in named if one[1].verdict == Verdict.VIOLATED.value]
     if wrong:
         model, finding = min(wrong, key=lambda one: len(one[1].trace))
         return Cell(Verdict.VIOLATED, states, every, finding, model, finding.violated)
-    for model, finding in named:
+    for model, finding in seen_whole:
         if finding.verdict != Verdict.HOLDS.value:
             return Cell(Verdict.INCONCLUSIVE, states, every, None, model, finding.violated)
     return Cell(Verdict.HOLDS, states, every)
