@@ -177,8 +177,10 @@ def _select(
         listed = ", ".join(sorted(c.name for c in known))
         raise UsageError(f"no check is called {min(missing)!r}; known: {listed}")
     chosen = [c for c in known if not plain or c.name in plain]
-    if rules is not None:  # a model that names rules of its own tells nothing of others
-        paths = [models_folder / f"{c.name}.toml" for c in chosen if plain or c.is_of_any_rules]
+    if rules is not None:  # each system once, that of an ablation's model too
+        systems = {c.system: c.name for c in reversed(chosen) if c.system}
+        named = [c.name for c in chosen] if plain else sorted(systems.values())
+        paths = [models_folder / f"{name}.toml" for name in named]
         chosen = [suite.explorer_check(path, rules, method) for path in paths if is_model(path)]
     return checks + chosen
 

@@ -14,7 +14,7 @@ import attrs
 
 from chc_ref.check import model as models, tlc
 from chc_ref.check.explore import Explorer, Limits, Method, Progress
-from chc_ref.core.rules import Rules
+from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.errors import UsageError
 from chc_ref.verdict import Report, Verdict
 
@@ -39,6 +39,8 @@ class Check:
     """Gives the report and whether it is the expected one; may raise ChcError."""
     is_of_any_rules: bool = False
     """A variant can be put under it: a model that holds, and names no rules of its own."""
+    system: str = ""
+    """What is explored, whatever the rules; empty if ``amended`` is violated in it as well."""
 
 
 def explorer_check(path: Path, rules: Rules | None = None, method: Method | None = None) -> Check:
@@ -72,6 +74,7 @@ def explorer_check(path: Path, rules: Rules | None = None, method: Method | None
         model.slow,
         run,
         is_of_any_rules="rules" not in model.table and model.expect is Verdict.HOLDS,
+        system=_system(model),
     )
 
 
@@ -93,6 +96,17 @@ def _resumed(explorer: Explorer, path: Path, progress: Progress | None) -> Repor
     else:
         path.unlink(missing_ok=True)
     return report
+
+
+def _system(model: models.Model) -> str:
+    """Name what a model explores: a variant's own model is one of other rules too.
+
+    There the rules are to blame, and not what is in the model. But one that names none, and is
+    violated all the same, is so under any rules.
+    """
+    if model.expect is not Verdict.HOLDS and model.rules is AMENDED:
+        return ""
+    return repr(sorted((key, value) for key, value in model.table.items() if key != "rules"))
 
 
 def tlc_check(instance: tlc.Instance) -> Check:

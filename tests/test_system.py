@@ -80,6 +80,27 @@ def test_the_composed_core_is_the_ideal_chain(request: pytest.FixtureRequest) ->
         "waits_for_owner",
         "held_back",
         "flushes_before_release",
+        "all_ended",
+        "all_marked",
+        "awaits_delete",
+        "caches_alone",
+        "drops_copy",
+        "drops_input",
+        "flushes_at_once",
+        "gives_caches_up",
+        "is_broken_replay",
+        "is_replayed_to",
+        "is_void",
+        "keeps_cache",
+        "may_move",
+        "release_waits",
+        "replay_ended",
+        "replays_at",
+        "sees",
+        "sets_aside",
+        "stays_mute",
+        "waits_for_clock",
+        "was_replayed",
     }
     wanted = {f"{name} = {outcome}" for name in often for outcome in (True, False)}
     # The other outcomes of these are rare here; the models of crash_last, crash_after_move and
@@ -88,6 +109,14 @@ def test_the_composed_core_is_the_ideal_chain(request: pytest.FixtureRequest) ->
     wanted |= {"commits_first = False", "reveals = True", "rebuilds_from_logs = True"}
     wanted |= {"add_token", "freed_first", "marks_last = True", "logs_first = True"}
     wanted |= {"next_count", "most_recent", "is_over = False"}
+    wanted |= {"begin_waits = False", "is_first_delete = True", "finishes_first = True"}
+    wanted |= {"branch_of", "buffered", "clock_after", "newest_past", "receivers", "replay_place"}
+    wanted |= {"shown_clock", "step", "tenure_at", "signals_early = False"}
+    # These have one outcome alone in the protocol, or guard what it never lets happen.
+    always = ["announces", "asks_where_it_begins", "calls_back", "checkpoints_at_fence"]
+    always += ["clears_target", "emulates", "fences_first", "forwards_again", "is_logged_ahead"]
+    always += ["is_replayed", "may_update", "repeats_marks", "still_owns"]
+    wanted |= {f"{name} = True" for name in always}
     wanted |= {kind.__name__ for kind in MESSAGES} - NO_CHANNEL - RARE
     wanted |= {"crash of a host", "crash of a root", "crash of a store"}
     thorough = request.config.getoption("--model-check")

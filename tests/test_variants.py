@@ -146,6 +146,29 @@ def test_a_variant_begins_with_its_base(tmp_path: Path) -> None:
     )
 
 
+def test_a_variant_is_checked_in_every_system_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A model of other rules is one of a system; one that is violated anyway tells nothing."""
+    folder = tmp_path / "models"
+    folder.mkdir()
+    _write(folder)
+    violated = 'expect = "violated"\nviolates = "R1"'
+    own = MOVE.replace("packets", 'rules = "no_last_mark"\npackets')
+    (folder / "same.toml").write_text(own.replace('expect = "holds"', violated))
+    other = own.replace('["A"]', '["A", "A"]')
+    (folder / "other.toml").write_text(other.replace('expect = "holds"', violated))
+    lost = MOVE.replace("packets", 'channels = "losing"\nlosses = 1\npackets')
+    (folder / "lost.toml").write_text(lost.replace('expect = "holds"', violated))
+    monkeypatch.chdir(tmp_path)
+    variant = ["--variant", "models/mine.py:NoLastMark", "--json"]
+    result = CliRunner().invoke(app, ["check", *variant])
+    checks = json.loads(result.stdout)["checks"]
+    assert [one["model"] for one in checks] == ["move", "other"]
+    assert {one["verdict"] for one in checks} == {"violated"}
+    assert result.exit_code == 1
+
+
 # --------------------------------------------------------------------------- what is wrong
 
 
