@@ -25,3 +25,7 @@ class ToolError(ChcError, RuntimeError):
 
 class ModelError(ChcError, RuntimeError):
     """A step was not a function of its inputs, or left the declared topology."""
+
+
+class CheckerError(ChcError, RuntimeError):
+    """The checker contradicts itself: what it has found is not so when it is run again."""

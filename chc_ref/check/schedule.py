@@ -19,13 +19,13 @@ import attrs
 from chc_ref.chains import SHIPPED
 from chc_ref.check import arrivals, model as models
 from chc_ref.check.model import Model
-from chc_ref.check.words import describe, say, step_name
+from chc_ref.check.words import describe, step_name
 from chc_ref.core.chain import Chain, Vertex
 from chc_ref.core.messages import CloneRequested, KeepRequested, ScaleRequested
 from chc_ref.core.rules import Rules
 from chc_ref.core.vertex import Wish
 from chc_ref.errors import UsageError
-from chc_ref.files import read_toml
+from chc_ref.files import at, read_toml
 from chc_ref.nfs.logic import LOGIC
 from chc_ref.require.coe import Difference
 from chc_ref.require.predicates import Requirements
@@ -80,12 +80,19 @@ def load(path: Path, folder: Path) -> Schedule:
         UsageError: a file cannot be read or is malformed; the text names file and key.
 
     """
-    data = read_toml(path)
-    try:
+    return of_data(path, read_toml(path), folder)
+
+
+def of_data(path: Path, data: dict[str, Any], folder: Path) -> Schedule:
+    """Give the schedule of what a schedule file at ``path`` holds, as ``load`` does.
+
+    Raises:
+        UsageError: it is malformed; the text names file and key.
+
+    """
+    with at(path):
         _check_keys(data)
         model = _model(path, data, folder)
-    except UsageError as error:
-        raise UsageError(f"{path}: {error}") from None
     return Schedule(path, model, tuple(data["steps"]), data.get("violates", ""))
 
 
@@ -140,8 +147,29 @@ def replay(schedule: Schedule, rules: Rules | None = None) -> Report:
 
     """
     rules = rules or schedule.model.rules
-    run = _Run(schedule.model.system(rules), Requirements(schedule.model.chain))
-    violated, lines = run.judged(), list[str]()
+    system = schedule.model.system(rules)
+    actions, violated = carried_out(schedule, system)
+    return Report(
+        "replay",
+        schedule.path.stem,
+        Verdict.VIOLATED if violated else Verdict.HOLDS,
+        rules.name,
+        depth=len(actions),
+        bounds=schedule.model.bounds,
+        violated=violated,
+        trace=describe(system, actions),
+    )
+
+
+def carried_out(schedule: Schedule, system: System) -> tuple[list[Action], str]:
+    """Carry a schedule out; give the actions so far, and what is violated behind them, if so.
+
+    Raises:
+        UsageError: a step is not possible; the text gives its number and what is.
+
+    """
+    run = Run(system, Requirements(schedule.model.chain))
+    violated, actions = run.judged(), list[Action]()
     for number, step in enumerate(schedule.steps, start=1):
         if violated:
             break
@@ -149,21 +177,12 @@ def replay(schedule: Schedule, rules: Rules | None = None) -> Report:
             action = run.find(" ".join(step.split()), schedule.steps[number:])
         except UsageError as error:
             raise UsageError(f"{schedule.path}: step {number}: {error}") from None
-        lines.append(f"{number:3} {say(run.system, run.state, action)}")
+        actions.append(action)
         violated = run.take(action) or run.judged()
-    return Report(
-        "replay",
-        schedule.path.stem,
-        Verdict.VIOLATED if violated else Verdict.HOLDS,
-        rules.name,
-        depth=len(lines),
-        bounds=schedule.model.bounds,
-        violated=violated,
-        trace=tuple(lines),
-    )
+    return actions, violated
 
 
-class _Run:
+class Run:
     """A run in progress: its state, and what each component took since it last crashed."""
 
     def __init__(self, system: System, requirements: Requirements) -> None:

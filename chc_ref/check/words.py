@@ -9,6 +9,7 @@ import attrs
 
 from chc_ref.core.messages import FlushTimer
 from chc_ref.core.transport import RetransmitTimer
+from chc_ref.core.values import Map, ObjectKey, UpdateId, sorted_items
 from chc_ref.system.composition import Action, Again, Happen, Lose, State, System
 from chc_ref.system.network import Deliver, Double, Drop, Stray, message_at, remove
 from chc_ref.system.world import Arrival, Chance, Checkpoint, Crash, Forgetting, Operate, Period
@@ -79,12 +80,21 @@ def say(system: System, state: State, action: Action) -> str:
 
 
 def short(value: Any) -> str:
-    """Print a message or event without the fields that have their default."""
+    """Print a message or event without the fields that have their default.
+
+    Objects and updates go by their names.
+    """
     if isinstance(value, Stray):
         value = value.message
     if isinstance(value, tuple):
         return f"({', '.join(map(short, value))})"
-    if not attrs.has(type(value)):
+    if isinstance(value, Map):  # its own order, and that of a set, is another in each process
+        return f"{{{', '.join(f'{short(k)}: {short(v)}' for k, v in sorted_items(value))}}}"
+    if isinstance(value, frozenset):
+        return f"{{{', '.join(sorted(map(short, value)))}}}"
+    if not attrs.has(type(value)) or isinstance(value, ObjectKey):
+        return str(value)
+    if isinstance(value, UpdateId) and not value.branch:
         return str(value)
     fields = []
     for field in attrs.fields(type(value)):
