@@ -19,6 +19,8 @@ from rich.table import Table
 from chc_ref import __version__
 from chc_ref.console import err, out, progress
 from chc_ref.errors import ChcError, UsageError
+from chc_ref.export import command as export
+from chc_ref.export.command import SCHEDULE, Formats, Save
 from chc_ref.matrix.command import matrix
 from chc_ref.verdict import Fairness, Order
 
@@ -88,20 +90,24 @@ def check(
         typer.Option(help="File that a stopped search of one model is kept in, and goes on from."),
     ] = None,
     slow: Annotated[bool, typer.Option(help="Run what is marked slow too.")] = False,
-    save: Annotated[
-        Path | None, typer.Option(help="Folder for counterexamples, as files for chc replay.")
-    ] = None,
+    simplify: Annotated[
+        bool, typer.Option(help="Show counterexamples with the fewest crashes, moves and packets.")
+    ] = True,
+    save: Save = None,
+    formats: Formats = SCHEDULE,
     as_json: Json = False,
 ) -> None:
     """Explore every interleaving of the models; run TLC on the specs; prove with Z3.
 
     Without names every check is held against what its file expects, so a deliberate failure
-    that fails is fine. With names or a variant the verdict itself is the exit code.
+    that fails is fine. With names or a variant the verdict itself is the exit code. A
+    counterexample is run again before it is shown, and simplified.
     """
     from chc_ref import suite
     from chc_ref.check.explore import Limits, Method
-    from chc_ref.verdict import worst
+    from chc_ref.verdict import Verdict, worst
 
+    wanted = export.formats_of(formats, save)
     method = Method(backend, threads, fairness, order, walks, seed, checkpoint)
     checks = _select(names or [], engine, variant, models, proofs, method)
     checks = [c for c in checks if slow or names or not c.slow]
@@ -118,14 +124,18 @@ def check(
             report, expected = one.run(limits, lambda state: bar.update(task, state=state))
             results.append((one, report, expected))
             bar.advance(task)
+        literal = bool(names or variant)
+        found: dict[str, Any] = {}  # as it is shown; the table tells of what was searched
+        for one, report, expected in results:
+            if report.verdict is Verdict.VIOLATED and (save or literal or not expected):
+                bar.update(task, description=f"run {one.name} again", state="")
+                found[one.name] = export.counterexample_of(one, report, method, simplify)
     if save is not None:
-        _save(save, [(one, report) for one, report, _ in results])
-    literal = bool(names or variant)
+        export.save_all(save, filter(None, found.values()), wanted)
     if as_json:
-        entries = [{**r.to_json(), "expected": e, "about": c.about} for c, r, e in results]
-        print(json.dumps({"checks": entries}, default=str))
+        print(json.dumps({"checks": [_as_json(*r, found) for r in results]}, default=str))
     else:
-        _print_checks(results, literal)
+        _print_checks(results, literal, found)
     judged = [report for _, report, expected in results if literal or not expected]
     code = worst(judged).exit_code if judged else 0
     if judged and not literal and code == 0:
@@ -192,20 +202,17 @@ def _label(one: Any, report: Any) -> str:
     return one.name if told else f"{one.name}, {rules}"
 
 
-def _save(folder: Path, results: list[tuple[Any, Any]]) -> None:
-    """Write each counterexample that can be run again, and say where."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        for one, report in results:
-            if report.schedule:
-                path = folder / f"{_label(one, report).replace(', ', '.')}.toml"
-                path.write_text(report.schedule, encoding="utf-8")
-                err.print(f"saved {path}", markup=False)
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}") from None
+def _as_json(one: Any, report: Any, expected: bool, found: dict[str, Any]) -> dict[str, Any]:
+    from chc_ref.check.counterexample import as_data
+
+    data = {**report.to_json(), "expected": expected, "about": one.about}
+    shown = found.get(one.name) if report.engine == "explorer" else None
+    return data if shown is None else {**data, "counterexample": as_data(shown)}
 
 
-def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
+def _print_checks(
+    results: list[tuple[Any, Any, bool]], literal: bool, found: dict[str, Any]
+) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("engine", "check", "verdict"):
         table.add_column(heading, no_wrap=True)
@@ -235,8 +242,12 @@ def _print_checks(results: list[tuple[Any, Any, bool]], literal: bool) -> None:
                 f"\n{one.name}: inconclusive: {report.violated}", markup=False, soft_wrap=True
             )
         elif report.verdict.value == "violated" and (literal or not expected):
-            out.print(f"\n{one.name}: {report.violated}", markup=False, soft_wrap=True)
-            for line in report.lines:
+            shown = found.get(one.name) if report.engine == "explorer" else None
+            violated = shown.violated if shown else report.violated
+            out.print(f"\n{one.name}: {violated}", markup=False, soft_wrap=True)
+            if shown:
+                export.show(shown)
+            for line in () if shown else report.lines:
                 out.print(line, markup=False, soft_wrap=True)
 
 
@@ -268,6 +279,8 @@ def replay(
     variant: Annotated[
         str | None, typer.Option(help="Rules of the physical chain, as for check; or a run's own.")
     ] = None,
+    save: Save = None,
+    formats: Formats = SCHEDULE,
     as_json: Json = False,
 ) -> None:
     """Run a capture through NAT, portscan, load balancer, Trojan detector, and the ideal chain.
@@ -288,8 +301,12 @@ def replay(
             or chain
             or instances
         ):
-            raise UsageError("a schedule of an exact run takes no option but --variant and --json")
-        raise typer.Exit(_replay_exactly(capture, variant, as_json))
+            raise UsageError(
+                "a schedule of an exact run takes --variant, --save, --formats and --json only"
+            )
+        raise typer.Exit(export.replay(capture, variant, save, formats, as_json))
+    if save is not None or formats != SCHEDULE:
+        raise UsageError("--save and --formats are for the schedule of an exact run")
     variant = variant or "amended"
     from chc_ref import chains
     from chc_ref.nfs.load_balancer import Pool
@@ -326,26 +343,6 @@ def replay(
     else:
         report.show(out, data)
     raise typer.Exit(0 if result.difference is None else 1)
-
-
-def _replay_exactly(path: Path, variant: str | None, as_json: bool) -> int:
-    """Run one saved run again; gives the exit code."""
-    from chc_ref.check import schedule
-    from chc_ref.places import folder
-    from chc_ref.variants import library
-
-    rules = library.find(variant).rules if variant is not None else None
-    saved = schedule.load(path, folder("models"))
-    report = schedule.replay(saved, rules)
-    if as_json:
-        print(json.dumps({**report.to_json(), "written_for": saved.violates}, default=str))
-        return report.verdict.exit_code
-    found = report.violated or "this run violates nothing"
-    if report.violated != saved.violates:
-        found += f" (it was written for: {saved.violates or 'nothing'})"
-    for line in (f"{report.model}, {report.rules}: {found}", *report.lines):
-        out.print(line, markup=False, soft_wrap=True)
-    return report.verdict.exit_code
 
 
 @app.command()

@@ -91,8 +91,13 @@ def write(
     data: dict[str, Any] = {"#meta": told, "vars": list(states[0])}
     if loop is not None:
         data["loop"] = loop
-    data["states"] = [_state(index, state, states[0]) for index, state in enumerate(states)]
-    return json.dumps(data, indent=1, ensure_ascii=False) + "\n"
+    head = json.dumps(data, ensure_ascii=False)
+    lines = (
+        json.dumps(_state(index, state, states[0]), ensure_ascii=False)
+        for index, state in enumerate(states)
+    )
+    body = ",\n".join(lines)  # one line a state
+    return f'{head[:-1]}, "states": [\n{body}\n]}}\n'
 
 
 def _state(index: int, state: Mapping[str, Value], first: Mapping[str, Value]) -> dict[str, Any]:

@@ -41,6 +41,10 @@ class Check:
     """A variant can be put under it: a model that holds, and names no rules of its own."""
     system: str = ""
     """What is explored, whatever the rules; empty if ``amended`` is violated in it as well."""
+    model: models.Model | None = attrs.field(default=None, eq=False, repr=False)
+    """What the explorer explores, under the rules of the check."""
+    path: Path | None = None
+    """The file of the model."""
 
 
 def explorer_check(path: Path, rules: Rules | None = None, method: Method | None = None) -> Check:
@@ -75,6 +79,8 @@ def explorer_check(path: Path, rules: Rules | None = None, method: Method | None
         run,
         is_of_any_rules="rules" not in model.table and model.expect is Verdict.HOLDS,
         system=_system(model),
+        model=attrs.evolve(model, rules=rules or model.rules),
+        path=path,
     )
 
 

@@ -152,7 +152,7 @@ def test_what_is_not_needed_goes(name: str, before: int, after: int, gone: str) 
     assert (len(made.actions), len(simple.actions)) == (before, after)
     assert simple.requirement == made.requirement
     assert simple.simplified.endswith(f"without: {gone}")
-    again = schedule.replay(
+    again = of_schedule(
         schedule.Schedule(
             made.path, simple.model, tuple(step.name for step in simple.steps()), simple.violated
         )

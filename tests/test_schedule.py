@@ -10,18 +10,19 @@ import attrs
 import pytest
 
 from chc_ref.check import schedule
+from chc_ref.check.counterexample import as_report, of_schedule
 from chc_ref.check.explore import Explorer
 from chc_ref.check.model import Model, load, of_table
 from chc_ref.check.words import step_name
 from chc_ref.core.chain import Chain, Vertex
 from chc_ref.core.messages import Arrive, CloneRequested, KeepRequested, MoveRequested
 from chc_ref.core.operations import FLOW
-from chc_ref.core.rules import AMENDED
+from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.errors import UsageError
 from chc_ref.nfs.tiny import COUNTER, DRAW, MARKER, PASS
 from chc_ref.system.composition import Action
 from chc_ref.system.world import World
-from chc_ref.verdict import Verdict
+from chc_ref.verdict import Report, Verdict
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -44,11 +45,15 @@ def _load(tmp_path: Path, text: str) -> schedule.Schedule:
     return schedule.load(path, MODELS)
 
 
+def _replay(saved: schedule.Schedule, rules: Rules | None = None) -> Report:
+    return as_report(of_schedule(saved, rules))
+
+
 def _unfit(step: str, tmp_path: Path, text: str = RUN) -> str:
     """Give the complaint about a schedule whose second step is another."""
     saved = _load(tmp_path, text.replace('"root -> count.1"', f'"{step}"'))
     with pytest.raises(UsageError) as caught:
-        schedule.replay(saved)
+        _replay(saved)
     assert str(caught.value).startswith(f"{saved.path}: step 2: ")
     return str(caught.value)
 
@@ -71,7 +76,7 @@ def test_a_counterexample_is_violated_again_in_the_same_steps(name: str, tmp_pat
     """What a check found, and what it printed, is what its schedule gives."""
     report = Explorer(load(MODELS / f"{name}.toml")).run()
     saved = _load(tmp_path, report.schedule)
-    again = schedule.replay(saved)
+    again = _replay(saved)
     assert report.verdict is again.verdict is Verdict.VIOLATED
     assert (again.violated, again.trace) == (report.violated, report.trace)
     assert (again.rules, saved.violates) == (report.rules, report.violated)
@@ -83,7 +88,7 @@ def test_a_schedule_on_a_transport_is_run_again(tmp_path: Path) -> None:
     path = _wander(model, 400)
     text = schedule.write(model, path, "", AMENDED)
     assert {"drop", "retransmit"} & {step_name(action).split()[0] for action in path}
-    report = schedule.replay(_load(tmp_path, text))
+    report = _replay(_load(tmp_path, text))
     assert (report.violated, report.depth) == ("", len(path))
 
 
@@ -107,7 +112,7 @@ def test_under_other_rules_the_same_run_violates_nothing(tmp_path: Path) -> None
     """A schedule shows the fault of its rules, and not one of its own."""
     report = Explorer(load(MODELS / "ablation_continues_at_persisted.toml")).run()
     saved = _load(tmp_path, report.schedule)
-    fixed = schedule.replay(saved, AMENDED)
+    fixed = _replay(saved, AMENDED)
     assert (fixed.verdict, fixed.rules, fixed.violated) == (Verdict.HOLDS, "amended", "")
 
 
@@ -120,7 +125,7 @@ def test_a_model_is_named_or_beside_or_inside(tmp_path: Path) -> None:
     beside = _load(tmp_path, f'{head}model = "mine.toml"')
     assert named.model == beside.model
     assert named.model.rules == inside.model.rules
-    assert schedule.replay(named).trace == schedule.replay(inside).trace
+    assert _replay(named).trace == _replay(inside).trace
 
 
 def test_a_step_that_is_not_possible_is_named_with_what_is(tmp_path: Path) -> None:
@@ -138,15 +143,15 @@ def test_a_step_that_is_not_possible_is_named_with_what_is(tmp_path: Path) -> No
 def test_what_was_taken_comes_again_with_a_crash_only(tmp_path: Path) -> None:
     """REC-1: an acknowledgement dies with a component; what nobody took cannot come again."""
     again = RUN.replace('"crash', '"again root -> count.1 #1", "crash')
-    report = schedule.replay(_load(tmp_path, again))
+    report = _replay(_load(tmp_path, again))
     assert (report.depth, report.verdict) == (4, Verdict.HOLDS)
     assert report.trace[2].endswith("once more: Packet(clock=1, flow=A, headers=(A, 1))")
     twice = again.replace("#1", "#2")
     with pytest.raises(UsageError, match=r"step 3: .* count\.1 has taken 1 messages from root"):
-        schedule.replay(_load(tmp_path, twice))
+        _replay(_load(tmp_path, twice))
     idle = again.replace(', "crash count.1"', "")
     with pytest.raises(UsageError, match=r"must stand before 'crash count\.1'"):
-        schedule.replay(_load(tmp_path, idle))
+        _replay(_load(tmp_path, idle))
 
 
 @pytest.mark.parametrize(
@@ -225,4 +230,4 @@ def test_any_text_can_be_in_a_model(tmp_path: Path) -> None:
     action = next(iter(model.system().actions(model.system().initial)))
     saved = _load(tmp_path, schedule.write(model, [action], "", AMENDED))
     assert (saved.model.chain, saved.model.world) == (model.chain, model.world)
-    assert schedule.replay(saved).depth == 1
+    assert _replay(saved).depth == 1

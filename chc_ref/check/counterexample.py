@@ -14,17 +14,17 @@ from typing import Any
 
 import attrs
 
-from chc_ref.check import differences, schedule
+from chc_ref.check import differences, live, schedule
 from chc_ref.check.differences import Change
 from chc_ref.check.model import Model
 from chc_ref.check.schedule import Schedule
-from chc_ref.check.words import say, step_name
+from chc_ref.check.words import describe, say, step_name
 from chc_ref.core.rules import Rules
 from chc_ref.errors import CheckerError, UsageError
 from chc_ref.require.predicates import REQUIREMENTS, Requirements
 from chc_ref.system.composition import Action, Again, State, System
 from chc_ref.variants import library
-from chc_ref.verdict import Report
+from chc_ref.verdict import Report, Verdict
 
 FAILS = "the core fails"
 """What a violation begins with that is an exception of the core and no requirement's."""
@@ -110,7 +110,7 @@ class Counterexample:
 
     def schedule(self) -> str:
         """Give the run as the text of a file for ``chc replay``."""
-        return schedule.write(self.model, self.actions, self.violated, self.rules)
+        return schedule.write(self.model, self.actions, self.violated, self.rules, self.loop)
 
 
 def requirement_of(violated: str) -> str:
@@ -131,7 +131,8 @@ def confirm(
         path: where the model's relative names are looked up.
         actions: the run.
         violated: what its end is said to violate; empty for nothing.
-        loop: index of the state that the last one is again, if it goes on for ever.
+        loop: index of the state that the last one is again, if it goes on for ever: what it
+            violates is so all the way round, and the run is fair.
 
     Raises:
         CheckerError: an action is not possible, or the run does not end in that violation, or
@@ -150,11 +151,14 @@ def confirm(
         if not found:
             states.append(run.state)
             found = run.judged()
+    if loop is not None and not found:
+        if not (0 <= loop < len(states) - 1 and states[loop] == states[-1]):
+            raise _contradiction(model, f"does not come back to state {loop}")
+        lasting = live.lasting(run.system, run.requirements, tuple(states), actions, loop)
+        found = violated if violated in lasting else "; ".join(lasting)
     if found != violated:
         claimed, really = violated or "nothing", found or "nothing"
         raise _contradiction(model, f"violates {really!r}, and not {claimed!r}")
-    if loop is not None and not (0 <= loop < len(states) - 1 and states[loop] == states[-1]):
-        raise _contradiction(model, f"does not come back to state {loop}")
     return Counterexample(model, path, actions, tuple(states), violated, loop)
 
 
@@ -180,7 +184,7 @@ def of_report(model: Model, path: Path, report: Report) -> Counterexample | None
         found = schedule.carried_out(Schedule(path, model, steps), system)
     except UsageError as error:
         raise _contradiction(model, f"does not fit: {error}") from error
-    return confirm(model, path, found[0], report.violated)
+    return confirm(model, path, found[0], report.violated, report.loop)
 
 
 def of_schedule(saved: Schedule, rules: Rules | None = None) -> Counterexample:
@@ -196,7 +200,35 @@ def of_schedule(saved: Schedule, rules: Rules | None = None) -> Counterexample:
     """
     model = attrs.evolve(saved.model, rules=rules or saved.model.rules)
     actions, violated = schedule.carried_out(saved, model.system())
-    return confirm(model, saved.path, actions, violated)
+    loop = None if violated else saved.loop
+    if loop is not None:
+        violated = _for_ever(model, actions, loop, saved.violates)
+    return confirm(model, saved.path, actions, violated, loop if violated else None)
+
+
+def _for_ever(model: Model, actions: list[Action], loop: int, wanted: str) -> str:
+    """Say what a run violates that is to go round for ever, ``wanted`` if that is among it."""
+    system, requirements = model.system(), Requirements(model.chain)
+    states = [system.initial]
+    for action in actions:
+        states.append(system.step(states[-1], action))
+    lasting = live.lasting(system, requirements, tuple(states), tuple(actions), loop)
+    return wanted if wanted in lasting else "".join(lasting[:1])
+
+
+def as_report(found: Counterexample) -> Report:
+    """Give a run that was carried out again as a report: HOLDS says something of this run only."""
+    return Report(
+        "replay",
+        found.model.name,
+        Verdict.VIOLATED if found.violated else Verdict.HOLDS,
+        found.rules.name,
+        depth=len(found.actions),
+        bounds=found.model.bounds,
+        violated=found.violated,
+        trace=describe(found.system, found.actions),
+        loop=found.loop,
+    )
 
 
 # --------------------------------------------------------------------------- in words

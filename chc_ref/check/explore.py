@@ -172,11 +172,13 @@ class Explorer:
             return report
         way = self.path(run.entry)
         actions = [*way, *(self.cells.actions.values[code] for code in run.codes)]
+        violated = str(run.wrong)
         return attrs.evolve(
             report,
             verdict=Verdict.VIOLATED,
-            violated=str(run.wrong),
+            violated=violated,
             trace=describe(self.system, actions),
+            schedule=schedule.write(self.model, actions, violated, self.rules, len(way)),
             loop=len(way),
         )
 

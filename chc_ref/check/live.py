@@ -19,8 +19,8 @@ import networkx as nx
 from chc_ref.check.cells import Cells, Put, Row
 from chc_ref.core.messages import Received
 from chc_ref.require.coe import Difference
-from chc_ref.require.predicates import Requirements, waiting
-from chc_ref.system.composition import WORLD, Happen
+from chc_ref.require.predicates import Requirements, View, waiting
+from chc_ref.system.composition import WORLD, Action, Happen, State, System
 from chc_ref.system.network import Deliver
 from chc_ref.verdict import Fairness
 
@@ -148,10 +148,7 @@ def lasso(
             for round_ in _fair(edges.subgraph(with_it), seen, fairness):
                 entry = min(round_)
                 codes = _round(round_, entry, seen, fairness)
-                where, ideal, physical = wrong
-                return Lasso(
-                    Difference("LIVE", where, ideal, f"{physical}, for ever"), entry, codes
-                )
+                return Lasso(_for_ever(wrong), entry, codes)
     return None
 
 
@@ -182,15 +179,13 @@ class _Seen:
         self.cells = cells
         self.graph = graph
         self.requirements = requirements
-        self._wrong: dict[int, frozenset[tuple[str, str, str]]] = {}
+        self._wrong: dict[int, frozenset[Wrong]] = {}
         self._granted: dict[int, frozenset[Hashable]] = {}
 
-    def wrong(self, number: int) -> frozenset[tuple[str, str, str]]:
+    def wrong(self, number: int) -> frozenset[Wrong]:
         if number not in self._wrong:
             view = self.cells.view(self.graph.row(number))
-            breaches = self.requirements.breaches(view)
-            found = {(one.where, one.ideal, one.physical) for one in breaches}
-            self._wrong[number] = frozenset(found.union(waiting(view)))
+            self._wrong[number] = _wrong(self.requirements, view)
         return self._wrong[number]
 
     def possible(self, number: int) -> frozenset[Hashable]:
@@ -201,12 +196,32 @@ class _Seen:
 
     def granted(self, code: int) -> Hashable:
         """Give what fairness is about: a channel, or a component and its timer; None if not."""
-        match self.cells.actions.values[code]:
-            case Deliver(source, to):
-                return source, to
-            case Happen(at, event) if at != WORLD:
-                return at, type(event).__name__
-        return None
+        return granted(self.cells.actions.values[code])
+
+
+def granted(action: Action) -> Hashable:
+    """Give what fairness to an action is about; None if it never has to happen."""
+    match action:
+        case Deliver(source, to):
+            return source, to
+        case Happen(at, event) if at != WORLD:
+            return at, type(event).__name__
+    return None
+
+
+Wrong = tuple[str, str, str]
+"""(where, how it should be, how it is)."""
+
+
+def _wrong(requirements: Requirements, view: View) -> frozenset[Wrong]:
+    """Give all that waits, or is wrong were this the end."""
+    found = {(one.where, one.ideal, one.physical) for one in requirements.breaches(view)}
+    return frozenset(found.union(waiting(view)))
+
+
+def _for_ever(wrong: Wrong) -> Difference:
+    where, ideal, physical = wrong
+    return Difference("LIVE", where, ideal, f"{physical}, for ever")
 
 
 def _fair(edges: Any, seen: _Seen, fairness: Fairness) -> Iterator[Any]:
@@ -261,3 +276,38 @@ def _round(within: Any, entry: int, seen: _Seen, fairness: Fairness) -> tuple[in
         take(to, code)
     go(entry)
     return tuple(codes)
+
+
+# ------------------------------------------------------------------ by the run itself
+
+
+def lasting(
+    system: System,
+    requirements: Requirements,
+    states: tuple[State, ...],
+    actions: tuple[Action, ...],
+    loop: int,
+) -> tuple[str, ...]:
+    """Give what a run violates that goes round for ever; nothing if it does not, or is not fair.
+
+    It looks at composed states, and at what is possible in them, and so shares with the search
+    for lassos only what is wrong in a state. Fair is here what is weakly fair: every run that is
+    strongly fair is so.
+
+    Args:
+        system: the transition system.
+        requirements: what is to be so at rest, and may not be otherwise for ever.
+        states: of the run; the last one must be that at ``loop``.
+        actions: of the run.
+        loop: index of the state that the run comes back to.
+
+    """
+    if not 0 <= loop < len(states) - 1 or states[loop] != states[-1]:
+        return ()
+    round_ = states[loop:]
+    possible = (frozenset(map(granted, system.actions(state))) for state in round_)
+    if frozenset.intersection(*possible) - {None} - set(map(granted, actions[loop:])):
+        return ()
+    views = (system.view(state) for state in round_)
+    wrong = frozenset.intersection(*(_wrong(requirements, view) for view in views))
+    return tuple(str(_for_ever(one)) for one in sorted(wrong))

@@ -32,7 +32,6 @@ from chc_ref.require.predicates import Requirements
 from chc_ref.system.composition import Action, Again, Happen, State, System
 from chc_ref.system.network import Channel, Deliver, Double, message_at
 from chc_ref.system.world import Crash, World
-from chc_ref.verdict import Report, Verdict
 
 KEYS: dict[str, tuple[type, ...]] = {
     "chc_schedule": (int,),
@@ -40,6 +39,7 @@ KEYS: dict[str, tuple[type, ...]] = {
     "violates": (str,),
     "rules": (str,),
     "steps": (list,),
+    "loop": (int,),
     "model": (str, dict),
 }
 """Key of a schedule file, and the types it may have."""
@@ -59,6 +59,8 @@ class Schedule:
     steps: tuple[str, ...]
     violates: str = ""
     """What the run violated when it was written; empty for nothing."""
+    loop: int | None = None
+    """Steps before those that go round for ever, in a run that never ends (LIVE)."""
 
 
 # --------------------------------------------------------------------------- reading
@@ -93,7 +95,8 @@ def of_data(path: Path, data: dict[str, Any], folder: Path) -> Schedule:
     with at(path):
         _check_keys(data)
         model = _model(path, data, folder)
-    return Schedule(path, model, tuple(data["steps"]), data.get("violates", ""))
+    steps = tuple(data["steps"])
+    return Schedule(path, model, steps, data.get("violates", ""), data.get("loop"))
 
 
 def _check_keys(data: dict[str, Any]) -> None:
@@ -113,6 +116,8 @@ def _check_keys(data: dict[str, Any]) -> None:
     for number, step in enumerate(data["steps"], start=1):
         if not isinstance(step, str):
             raise UsageError(f"step {number}: {step!r} is no text")
+    if "loop" in data and not 0 <= data["loop"] < len(data["steps"]):
+        raise UsageError(f"loop = {data['loop']} leaves no step to go round")
 
 
 def _model(path: Path, data: dict[str, Any], folder: Path) -> Model:
@@ -129,36 +134,6 @@ def _model(path: Path, data: dict[str, Any], folder: Path) -> Model:
 
 
 # --------------------------------------------------------------------------- running
-
-
-def replay(schedule: Schedule, rules: Rules | None = None) -> Report:
-    """Run a schedule through the composition, and judge every state as the explorer does.
-
-    Args:
-        schedule: the run.
-        rules: other rules than those of the run.
-
-    Returns:
-        VIOLATED with the steps so far, where a requirement is violated or the core fails;
-        else HOLDS, which says something of this one run only.
-
-    Raises:
-        UsageError: a step is not possible; the text gives its number and what is.
-
-    """
-    rules = rules or schedule.model.rules
-    system = schedule.model.system(rules)
-    actions, violated = carried_out(schedule, system)
-    return Report(
-        "replay",
-        schedule.path.stem,
-        Verdict.VIOLATED if violated else Verdict.HOLDS,
-        rules.name,
-        depth=len(actions),
-        bounds=schedule.model.bounds,
-        violated=violated,
-        trace=describe(system, actions),
-    )
 
 
 def carried_out(schedule: Schedule, system: System) -> tuple[list[Action], str]:
@@ -236,10 +211,7 @@ class Run:
 
 def judge(system: System, requirements: Requirements, state: State) -> Difference | None:
     """Tell what a composed state violates: the invariants, and at rest everything."""
-    view = {
-        name: system.seen(component)
-        for name, component in zip(system.names, state.components, strict=True)
-    }
+    view = system.view(state)
     for predicate in requirements.invariants():
         wrong = predicate.holds(*(view[name] for name in predicate.reads))
         if wrong is not None:
@@ -250,7 +222,13 @@ def judge(system: System, requirements: Requirements, state: State) -> Differenc
 # --------------------------------------------------------------------------- writing
 
 
-def write(model: Model, actions: Iterable[Action], violated: str, rules: Rules) -> str:
+def write(
+    model: Model,
+    actions: Iterable[Action],
+    violated: str,
+    rules: Rules,
+    loop: int | None = None,
+) -> str:
     """Give the text of a schedule file; each step has what it means behind it."""
     actions = tuple(actions)
     steps = [f"    {_toml(step_name(action))}," for action in actions]
@@ -268,6 +246,7 @@ def write(model: Model, actions: Iterable[Action], violated: str, rules: Rules) 
             for step, meaning in zip(steps, meanings, strict=True)
         ),
         "]",
+        *([] if loop is None else [f"loop = {loop}"]),
         "",
         "[model]",
         *(f"{key} = {_toml(value)}" for key, value in model.table.items() if key != "rules"),

@@ -132,6 +132,10 @@ class System:
         """Give a component's own state, without the transport it may stand on."""
         return state.inner if isinstance(state, EndpointState) else state
 
+    def view(self, state: State) -> dict[Address, Any]:
+        """Give the components' own states by name, as predicates read them."""
+        return dict(zip(self.names, map(self.seen, state.components), strict=True))
+
     def is_up(self, at: int, state: Any) -> bool:
         """Tell whether a component takes part; manager, sink and world cannot be down."""
         return getattr(self.seen(state), "up", True)

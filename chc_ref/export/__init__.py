@@ -1,0 +1,1 @@
+"""Export: a counterexample as a picture, as text for other tools, and as a test."""
