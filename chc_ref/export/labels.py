@@ -172,6 +172,8 @@ def _record(value: Any) -> str:
         if content in ((), None) or (isinstance(content, Map) and not content):
             continue
         parts.append(_field(field.name, content))
+    if isinstance(value, Output) and isinstance(value.headers, tuple):  # it is what must be right
+        parts.append(f"({label(value.headers)})")
     return " ".join(filter(None, parts)) or name
 
 

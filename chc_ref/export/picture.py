@@ -56,7 +56,7 @@ svg.run .box { fill: var(--box); stroke: var(--edge); }
 svg.run .failed .box, svg.run .end .box { fill: var(--badbox); stroke: var(--bad); }
 svg.run .failed .bold, svg.run .end .bold { fill: var(--bad); }
 svg.run .way { fill: none; stroke: var(--other); stroke-width: 1.4; }
-svg.run .way .tip { fill: currentColor; stroke: none; }
+svg.run .tip { fill: currentColor; stroke: none; }
 svg.run .world { stroke: var(--ink); color: var(--ink); }
 svg.run .packet { stroke: var(--packet); color: var(--packet); stroke-width: 2; }
 svg.run .replay { stroke: var(--replay); color: var(--replay); stroke-width: 2;
@@ -190,7 +190,8 @@ class Picture:
 
     def _row(self, svg: Element, moment: Moment) -> None:
         y = self.y[moment.number]
-        _line(svg, (0, y - GAP / 2), (self.width, y - GAP / 2), "rule")
+        if moment.number > 1:
+            _line(svg, (0, y - GAP / 2), (self.width, y - GAP / 2), "rule")
         group = SubElement(svg, "g", {"class": "step", "id": f"step-{moment.number}"})
         _title(group, moment.words)
         _text(group, GUTTER - 22, y + 18, str(moment.number), "soft", anchor="end", size=12)
@@ -379,21 +380,21 @@ def _box(parent: Element, x: float, y: float, width: float, text: Block) -> None
 
 def legend() -> Element:
     """Draw what the strokes mean."""
-    wide = [44 + int(LETTER * len(text)) + 26 for _, text in LEGEND]
-    svg = _svg(sum(wide), 26)
-    x = 6.0
-    for (style, text), width in zip(LEGEND, wide, strict=True):
+    across = len(LEGEND) // 2
+    width = 60 + int(LETTER * max(len(text) for _, text in LEGEND))
+    svg = _svg(width * across, 44)
+    for nth, (style, text) in enumerate(LEGEND):
+        x, y = 6 + width * (nth % across), 13 + 18 * (nth // across)
         group = SubElement(svg, "g", {"class": f"way {style}"})
         if "left" in style:
-            _line(group, (x, 13), (x + 32, 13))
-            SubElement(group, "circle", {"cx": f"{x + 32:g}", "cy": "13", "r": "3"})
+            _line(group, (x, y), (x + 32, y))
+            SubElement(group, "circle", {"cx": str(x + 32), "cy": str(y), "r": "3"})
         elif "gone" in style:
-            _line(group, (x, 13), (x + 32, 13))
-            _cross(group, (x + 32, 13))
+            _line(group, (x, y), (x + 32, y))
+            _cross(group, (x + 32, y))
         else:
-            _arrow(group, (x, 13), (x + 36, 13))
-        _text(svg, x + 44, 17, text, "")
-        x += width
+            _arrow(group, (x, y), (x + 36, y))
+        _text(svg, x + 44, y + 4, text, "")
     return svg
 
 

@@ -135,8 +135,9 @@ def _moments(found: Counterexample, all_ways: tuple[Way, ...]) -> Iterator[Momen
         for change in changes:  # of what no title is about: the network's budget apart
             if change.component in found.system.index and change.component != WORLD:
                 titles.setdefault(change.component, "")
+        lost = tuple(label(w.message) for w in came if w.fate in (Fate.LOST, Fate.DROPPED))
         notes = tuple(
-            _note(at, title, changes, [str(c) for c in step.changes if c.component == at])
+            _note(at, title, lost, changes, [str(c) for c in step.changes if c.component == at])
             for at, title in titles.items()
         )
         world = isinstance(action, Happen) and action.at == WORLD
@@ -157,10 +158,10 @@ def _titles(
 ) -> Iterator[tuple[Address, str]]:
     """Give who is struck by a step, and by what."""
     if isinstance(action, Lose):
-        yield action.source, f"lost on the way to {action.to}: {_listed(came)}"
+        yield action.source, f"lost on the way to {action.to}"
         return
     if isinstance(action, Drop):
-        yield action.source, f"lost by the network on the way to {action.to}: {_listed(came)}"
+        yield action.source, f"lost by the network on the way to {action.to}"
         return
     if isinstance(action, Again):
         yield action.to, f"once more from {action.source}: {label(action.messages)}"
@@ -184,16 +185,14 @@ def _titles(
             yield direct.to, label(action.event)
 
 
-def _listed(came: tuple[Way, ...]) -> str:
-    return "; ".join(label(way.message) for way in came)
-
-
-def _note(at: Address, title: str, changes: tuple[Change, ...], whole: list[str]) -> Note:
+def _note(
+    at: Address, title: str, lost: tuple[str, ...], changes: tuple[Change, ...], whole: list[str]
+) -> Note:
     mine = [change for change in changes if change.component == at]
     told = [change for change in mine if _head(change) not in HISTORY]
     told.sort(key=lambda change: FIRST.index(_head(change)) if _head(change) in FIRST else 99)
     shown = tuple(map(_line, told[:MOST_LINES]))
-    return Note(at, title, shown, len(mine) - len(shown), "\n".join(whole))
+    return Note(at, title, (*lost, *shown), len(mine) - len(shown), "\n".join(whole))
 
 
 def _head(change: Change) -> str:
