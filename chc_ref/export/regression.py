@@ -60,7 +60,7 @@ def rerun(path: Path, violates: str) -> None:
     told = f"{found.headline}, and not {violates}"
     if not found.violated:
         told += _mend(path)
-    raise RegressionError("\n".join((told, *lines(found))))
+    raise RegressionError("\n".join((told, *lines(found, changes=False))))
 
 
 def _mend(path: Path) -> str:
@@ -83,7 +83,7 @@ def load(path: Path) -> Schedule:
             return schedule.of_data(above / path.name, data, models)
         except UsageError as error:
             faults.append(error)
-    raise faults[0]
+    raise faults[0] from None
 
 
 def _check_mended(saved: Schedule) -> None:
@@ -127,13 +127,16 @@ def _onward(run: Run) -> Action | None:
 
 def test_text(found: Counterexample, name: str) -> str:
     """Give the text of the test beside the schedule ``NAME.toml``."""
-    about = re.sub(r"\s+", " ", f"{found.model.name} under {found.rules.name}")
     steps = len(found.actions)
+    named = f'RUN = Path(__file__).with_name("{name}.toml")'
+    if len(named) > WIDTH:
+        named = f'RUN = Path(__file__).with_name(\n    "{name}.toml"\n)'
     meaning = found.meaning or "an exception in its last step"
     return _TEST.format(
-        about=_plain(about),
+        about=_plain(f"{found.model.name} under {found.rules.name}"),
         steps=f"{steps} step{'s' * (steps != 1)}",
         file=f"{name}.toml",
+        run=named,
         violates=found.requirement,
         function=identifier(name),
         meaning=_plain(meaning.partition(": ")[0]),
@@ -147,13 +150,16 @@ def identifier(name: str) -> str:
 
 def _plain(text: str) -> str:
     """Give a text that may stand in a docstring and on one line."""
-    text = re.sub(r'[\\"\x00-\x1f\x7f]', "?", text)
-    return text if len(text) <= 80 else text[:77] + "..."
+    text = re.sub(r'[\\"\s\x00-\x1f\x7f]+', " ", text)
+    return text if len(text) <= 56 else text[:53] + "..."
 
+
+WIDTH = 88
+"""Letters of a line that all formatters leave alone."""
 
 _TEST = '''"""{about}: a counterexample of {steps}.
 
-Written by chc_ref; the run is in the file {file} beside this one, and
+Written by chc_ref. The run is in the file beside this one:
 `chc replay {file}` shows it.
 """
 
@@ -163,7 +169,7 @@ from pathlib import Path
 
 from chc_ref.export.regression import rerun
 
-RUN = Path(__file__).with_name("{file}")
+{run}
 VIOLATES = "{violates}"  # once the rule is mended: ""
 
 
