@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -81,6 +82,12 @@ def test_replay_of_a_broken_protocol_exits_with_1_and_the_first_difference(
         ("check", "--variant", "none"),
         ("check", "--models", "no-such-folder"),
         ("check", "two_operations", "--save", "README.md"),
+        ("check", "two_operations", "--save", "README.md/new"),
+        ("check", "two_operations", "--formats", "html"),
+        ("check", "two_operations", "--save", "new", "--formats", "pdf"),
+        ("check", "two_operations", "--save", "new", "--formats", "html,"),
+        ("replay", CAPTURE, "--save", "new"),
+        ("replay", CAPTURE, "--formats", "html"),
         ("chekc",),
         ("check", "--bogus"),
     ],
@@ -129,10 +136,68 @@ def test_a_counterexample_is_saved_and_replayed(chc: Chc, tmp_path: Path) -> Non
     head, *steps = replayed.stdout.splitlines()
     assert head.partition(": ")[2] in checked.stdout
     assert "\n".join(steps) in checked.stdout
+    assert "        root: root.count: 0 -> 1; " in checked.stdout
     data = json.loads(chc("replay", str(path), "--json").stdout)
     assert (data["verdict"], data["rules"]) == ("violated", "delete_at_once")
     assert data["violated"] == data["written_for"]
-    assert data["trace"] == steps
+    assert data["trace"] == [step for step in steps if re.match(r" *\d+ ", step)]
+    assert data["counterexample"]["clauses"][1:] == ["DEL-3"]
+
+
+ALL_FILES = {"{}.toml", "{}.html", "{}.svg", "{}.mmd", "{}.itf.json", "test_{}.py"}
+
+
+def test_a_counterexample_is_saved_in_every_format(chc: Chc, tmp_path: Path) -> None:
+    """By a check and, from its schedule, by a replay: the same files."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    name = "ablation_continues_at_persisted"
+    checked = chc("check", name, "--no-simplify", "--save", str(first), "--formats", "all")
+    assert checked.returncode == 1
+    assert {path.name for path in first.iterdir()} == {one.format(name) for one in ALL_FILES}
+    assert checked.stderr.count("saved ") == len(ALL_FILES)
+    replayed = chc("replay", str(first / f"{name}.toml"), "--save", str(second), "--formats", "all")
+    assert replayed.returncode == 1, replayed.stderr
+    for file in ("svg", "mmd", "itf.json", "toml"):
+        one, other = ((folder / f"{name}.{file}").read_text() for folder in (first, second))
+        assert one == other
+
+
+def test_formats_are_chosen_and_a_test_brings_its_schedule(chc: Chc, tmp_path: Path) -> None:
+    """Blanks do no harm; without a counterexample that is said, and nothing is written."""
+    folder = tmp_path / "new"
+    held = chc("check", "draw", "--save", str(folder), "--formats", "html, pytest")
+    assert held.returncode == 0
+    assert "nothing to save" in held.stderr
+    assert not folder.exists()
+    name = "ablation_continues_at_persisted"
+    chc("check", name, "--save", str(folder), "--formats", "html, pytest")
+    wanted = {f"{name}.html", f"test_{name}.py", f"{name}.toml"}
+    assert {path.name for path in folder.iterdir()} == wanted
+    mended = chc("replay", str(folder / f"{name}.toml"), "--variant", "amended", "--save", "x")
+    assert mended.returncode == 0
+    assert "nothing to save" in mended.stderr
+
+
+def test_a_counterexample_is_shown_simplified_or_as_it_was_found(chc: Chc) -> None:
+    """The fewest packets by default, and what went is said; the table is that of the search."""
+    simple = chc("check", "ablation_no_last_mark")
+    assert "simplified: tried to leave out 7 things, 21 -> 7 steps" in simple.stdout
+    assert " 21 count.0 -> sink" not in simple.stdout
+    assert "  clauses: R1, MOVE-1\n" in simple.stdout
+    found = chc("check", "ablation_no_last_mark", "--no-simplify")
+    assert "simplified" not in found.stdout
+    assert " 21 count.0 -> sink" in found.stdout
+    data = json.loads(chc("check", "ablation_no_last_mark", "--json").stdout)["checks"][0]
+    assert (len(data["trace"]), len(data["counterexample"]["steps"])) == (21, 7)
+    assert data["counterexample"]["clauses"] == ["R1", "MOVE-1"]
+
+
+def test_a_walk_is_simplified_too(chc: Chc) -> None:
+    """What is shown is not longer than what was found at random."""
+    command = ("check", "ablation_no_last_mark", "--order", "walks", "--seed", "1")
+    lengths = re.search(r"things, (\d+) -> (\d+) steps", chc(*command).stdout)
+    assert lengths
+    assert int(lengths[2]) <= int(lengths[1])
 
 
 def test_a_saved_run_under_other_rules_says_what_it_was_written_for(
