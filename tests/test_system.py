@@ -24,6 +24,7 @@ from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
 from chc_ref.check import schedule
+from chc_ref.check.counterexample import of_schedule
 from chc_ref.core.chain import compile_chain
 from chc_ref.core.messages import Arrive, Crashed, Failed
 from chc_ref.core.rules import AMENDED, Rules
@@ -34,7 +35,6 @@ from chc_ref.system.simulation import Simulation
 from chc_ref.system.world import World, WorldState
 from chc_ref.traceability import CLAUSES, load_clauses
 from chc_ref.variants.shipped import SHIPPED
-from chc_ref.verdict import Verdict
 
 NO_CHANNEL = frozenset(
     {"Arrive", "Failed", "MoveRequested", "CloneRequested", "KeepRequested", "ScaleRequested"}
@@ -194,10 +194,10 @@ def test_the_same_drive_catches_a_dropped_rule(
     path = tmp_path / f"composed_core_{name}.toml"
     assert str(path) in str(caught.value)
     saved = schedule.load(path, tmp_path)
-    report = schedule.replay(saved)
-    assert (report.verdict, report.rules) == (Verdict.VIOLATED, name)
-    steps = len(saved.steps)
-    assert (report.violated == saved.violates) or (report.depth or steps) < steps
+    found = of_schedule(saved)
+    assert found.violated
+    assert found.rules.name == name
+    assert (found.violated == saved.violates) or len(found.actions) < len(saved.steps)
 
 
 def test_a_failure_of_the_core_itself_is_saved_too(
@@ -218,9 +218,8 @@ def test_a_failure_of_the_core_itself_is_saved_too(
     with pytest.raises(AssertionError, match="ZeroDivisionError: seeded\nto see it: chc replay"):
         run_state_machine_as_test(Broken, settings=UNSHRUNK)
     saved = schedule.load(tmp_path / "composed_core_amended.toml", tmp_path)
-    report = schedule.replay(saved, broken)
-    assert report.violated == f"the core fails: {saved.violates}"
-    assert schedule.replay(saved).verdict is Verdict.HOLDS
+    assert of_schedule(saved, broken).violated == f"the core fails: {saved.violates}"
+    assert not of_schedule(saved).violated
 
 
 def test_every_run_can_be_saved_and_run_again(
@@ -243,8 +242,9 @@ def test_every_run_can_be_saved_and_run_again(
             state = functools.reduce(model.system().step, self.actions, model.system().initial)
             assert list(state.components[:-1]) == self.run.components[:-1]
             path.write_text(schedule.write(model, self.actions, "", AMENDED), encoding="utf-8")
-            report = schedule.replay(schedule.load(path, tmp_path))
-            assert (report.violated, report.depth) == ("", len(self.actions))
+            saved = schedule.load(path, tmp_path)
+            again = schedule.carried_out(saved, saved.model.system())
+            assert again == (self.actions, "")
 
     thorough = request.config.getoption("--model-check")
     for examples in (200, 800) if thorough else (12,):
