@@ -12,6 +12,7 @@ from xml.etree.ElementTree import Element
 
 import attrs
 import pytest
+from commands import ROOT
 from counterexamples import MODELS, found
 from test_live import OUTPUTS, Deaf
 
@@ -23,6 +24,7 @@ from chc_ref.check.words import step_name
 from chc_ref.core.values import clock_of
 from chc_ref.errors import CheckerError
 from chc_ref.export import mermaid, page, picture, records, ways as ways_module
+from chc_ref.export.command import FORMATS
 from chc_ref.export.labels import label
 from chc_ref.export.story import Story, story
 from chc_ref.export.ways import Fate, Origin, Way, ways
@@ -445,6 +447,18 @@ def test_a_run_that_does_not_go_round_is_no_such_counterexample(lasso: Counterex
     assert live.lasting(system, requirements, twice, (timer, actions[10]), 0) == whole
     short = of_schedule(attrs.evolve(_saved(lasso), steps=_saved(lasso).steps[:13]))
     assert (short.violated, short.loop) == ("", None)
+
+
+# --------------------------------------------------------------------------- the document
+
+
+def test_the_document_names_every_format_and_variable() -> None:
+    """A row for each format with the name of its file, and what an ITF state holds."""
+    text = (ROOT / "docs" / "counterexamples.md").read_text()
+    rows = dict(re.findall(r"^\| `(\w+)`(?: \(default\))? \| `([^`]+)` \|", text, re.MULTILINE))
+    assert rows == {name: file.format("NAME") for name, file in FORMATS.items()}
+    for name in (records.CHANNELS, records.LEFT, records.STEP):
+        assert f"`{name}`" in text
 
 
 # --------------------------------------------------------------------------- labels

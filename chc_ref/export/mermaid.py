@@ -51,6 +51,8 @@ def _moment(moment: Moment, ids: dict[Address, str]) -> Iterator[str]:
         yield f"{ids[way.source]}{_arrow(way)}{ids[way.to]}: {_text(f'{number}. {_told(way)}')}"
         if way.fate is Fate.TAKEN:
             titled.discard(way.to)  # its arrow has said it
+    if any(way.fate in (Fate.LOST, Fate.DROPPED) for way in moment.came):
+        return  # all that there is to say of it
     for note in moment.notes:
         texts = [*note.lines[:MOST_LINES]]
         if moment.world and note.title:
