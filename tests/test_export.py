@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import tomllib
 from collections import Counter
@@ -43,6 +44,16 @@ RUNS = (
     "channels_reordering_passed",
     "channels_transport_crash_outputs",
 )
+
+
+@functools.cache
+def _told(name: str, variant: str = "") -> Story:
+    return story(found(name, variant))
+
+
+@functools.cache
+def _page(name: str, variant: str = "") -> str:
+    return page.html(_told(name, variant))
 
 
 @pytest.fixture(scope="module")
@@ -125,15 +136,15 @@ def _complaints(told: Story) -> Iterator[str]:
 @pytest.mark.parametrize("name", RUNS)
 def test_a_story_tells_the_run(name: str) -> None:
     """Every message from where it was sent to what became of it, every step, every change."""
-    assert list(_complaints(story(found(name)))) == []
+    assert list(_complaints(_told(name))) == []
 
 
 def test_the_runs_show_every_fate() -> None:
     """Else the test above would not test what becomes of messages."""
-    seen = {(way.fate, way.origin) for name in RUNS for way in ways(found(name))}
+    seen = {(way.fate, way.origin) for name in RUNS for way in _told(name).ways}
     assert {fate for fate, _ in seen} == set(Fate)
     assert {Origin.SENT, Origin.COPY} <= {origin for _, origin in seen}
-    assert any(way.overtook for name in RUNS for way in ways(found(name)))
+    assert any(way.overtook for name in RUNS for way in _told(name).ways)
 
 
 def _without_a_step(told: Story) -> Story:
@@ -182,7 +193,7 @@ def test_a_story_that_tells_otherwise_is_caught(
     fault: Callable[[Story], Story], complaint: str
 ) -> None:
     """A step dropped, a message, a loss called delivery, another end or origin, no changes."""
-    told = story(found("ablation_delete_at_once"))
+    told = _told("ablation_delete_at_once")
     assert complaint in list(_complaints(fault(told)))
 
 
@@ -227,8 +238,7 @@ def _drawn(text: str, style: str) -> list[Element]:
 @pytest.mark.parametrize("name", RUNS)
 def test_every_message_has_its_arrow(name: str) -> None:
     """With its ends, its steps and its fate; and each step has its row."""
-    told = story(found(name))
-    text = page.html(told)
+    told, text = _told(name), _page(name)
     arrows = [e for e in _drawn(text, "way") if e.get("data-fate")]
     keys = ("data-source", "data-to", "data-sent", "data-ended", "data-fate")
     assert Counter(tuple(e.get(key) for key in keys) for e in arrows) == Counter(
@@ -249,7 +259,7 @@ def test_every_message_has_its_arrow(name: str) -> None:
 @pytest.mark.parametrize("name", RUNS)
 def test_no_two_boxes_overlap_and_no_text_leaves_its_box(name: str) -> None:
     """Measured in the drawing, by the widest letter of fixed-width faces."""
-    (body,) = _drawings(page.html(story(found(name))))[2:]
+    (body,) = _drawings(_page(name))[2:]
     boxes = []
     for group in body.iter():
         rect = next((e for e in group if e.tag.endswith("rect")), None)
@@ -274,14 +284,14 @@ def test_no_two_boxes_overlap_and_no_text_leaves_its_box(name: str) -> None:
 def test_time_runs_downwards() -> None:
     """An arrow ends lower than it begins, but for what happens in one moment."""
     for name in RUNS:
-        for arrow in (e for e in _drawn(page.html(story(found(name))), "way") if e.get("data-to")):
+        for arrow in (e for e in _drawn(_page(name), "way") if e.get("data-to")):
             line = next(e for e in arrow if e.tag.endswith("line"))
             assert float(line.get("y2", 0)) > float(line.get("y1", 0))
 
 
 def test_a_crash_is_on_its_lane_and_the_lane_is_down_behind_it() -> None:
     """The box of the crash is marked, and so is the lane up to the restart."""
-    text = page.html(story(found("crash_last", "no_update_suppression")))
+    text = _page("crash_last", "no_update_suppression")
     failed = [(e.get("data-at"), e.get("data-step")) for e in _drawn(text, "failed")]
     assert failed == [("count.0", "8")]
     assert len(_drawn(text, "down")) == 1
@@ -344,7 +354,7 @@ LINE = re.compile(
 @pytest.mark.parametrize("name", RUNS)
 def test_mermaid_has_a_line_for_every_message(name: str) -> None:
     """In the order of being taken, what is lost with a cross; and nothing but known lines."""
-    told = story(found(name))
+    told = _told(name)
     lines = mermaid.mermaid(told).splitlines()
     assert [line for line in lines if not LINE.fullmatch(line)] == []
     ids = dict(re.findall(r"participant (c\d+) as (.*)", "\n".join(lines)))
