@@ -144,7 +144,7 @@ def save_all(folder: Path, found: Iterable[Counterexample], formats: tuple[str, 
                 (folder / name).write_text(text, encoding="utf-8")
                 err.print(f"saved {folder / name}", markup=False)
     except OSError as error:
-        raise UsageError(f"{error.filename or folder}: {error.strerror}") from None
+        raise UsageError(f"--save: {error.filename or folder}: {error.strerror}") from None
 
 
 def files(found: Counterexample, formats: Iterable[str]) -> Iterator[tuple[str, str]]:
