@@ -58,7 +58,7 @@ def value(one: Any) -> Value:
         case bool() | int() | str():
             return one
         case None:
-            return Record(tag="None", value=())
+            return Record(tag="None", value=Record())
         case tuple():
             return tuple(map(value, one))
         case frozenset():
