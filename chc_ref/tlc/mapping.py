@@ -16,8 +16,10 @@ from chc_ref.check.model import Model
 from chc_ref.check.words import say
 from chc_ref.core.rules import Rules
 from chc_ref.errors import ChcError, UsageError
+from chc_ref.itf import Record
 from chc_ref.system.composition import Action, State, System
-from chc_ref.tlc.values import Function, freeze
+from chc_ref.tlc.trace import State as Image
+from chc_ref.tlc.values import freeze
 
 
 @attrs.frozen
@@ -31,7 +33,7 @@ class Mapping:
     """Name of the action, given the state before it. None for a step that the specification does
     not know; such a step must leave the image of the state as it is."""
 
-    def image(self, state: State) -> Function:
+    def image(self, state: State) -> Image:
         """Give what a state of the core is in the specification.
 
         Raises:
@@ -39,7 +41,7 @@ class Mapping:
 
         """
         try:
-            return Function({name: freeze(one) for name, one in self.state(state).items()})
+            return Record({name: freeze(one) for name, one in self.state(state).items()})
         except ChcError:
             raise
         except Exception as error:  # it is somebody's own function

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 
 from chc_ref.errors import UsageError
-from chc_ref.tlc.trace import Step, Trace
-from chc_ref.tlc.values import Function, parse
+from chc_ref.itf import Record
+from chc_ref.tlc.trace import State, Step, Trace
+from chc_ref.tlc.values import parse
 
 
 @attrs.frozen
@@ -170,21 +172,21 @@ def _trace(messages: list[Message]) -> Trace | None:
     return Trace(tuple(steps), loop, back) if steps else None
 
 
-def read_state(text: str) -> Function:
+def read_state(text: str) -> State:
     """Read a state as TLC prints it: a conjunction of ``variable = value``.
 
     Raises:
         UsageError: it is none.
 
     """
-    state = Function()
+    state: dict[str, Any] = {}
     for part in re.split(r"(?:^|\n)\s*/\\ ", text.strip()):
         if part.strip():
             name, equals, value = part.partition("=")
             if not equals:
                 raise UsageError(f"no state of TLA+: {part.strip()[:80]!r}")
             state[name.strip()] = parse(value)
-    return state
+    return Record(state)
 
 
 def _errors(text: str, messages: list[Message], cfg: str) -> tuple[str, str]:

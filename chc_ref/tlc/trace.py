@@ -8,8 +8,12 @@ from typing import Any
 import attrs
 
 from chc_ref.check.differences import Change
+from chc_ref.itf import Record
 from chc_ref.tlc import differ
-from chc_ref.tlc.values import Function, show
+from chc_ref.tlc.values import show
+
+State = Record
+"""Values of the variables, by name."""
 
 
 @attrs.frozen
@@ -18,8 +22,7 @@ class Step:
 
     action: str
     """Empty for the initial state, and where TLC does not tell."""
-    state: Function
-    """Values of the variables, by name."""
+    state: State
 
 
 @attrs.frozen
@@ -35,7 +38,7 @@ class Trace:
     """The action that leads back there; empty if nothing happens any more."""
 
     @property
-    def states(self) -> tuple[Function, ...]:
+    def states(self) -> tuple[State, ...]:
         """The states of the run."""
         return tuple(step.state for step in self.steps)
 

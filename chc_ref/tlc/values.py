@@ -1,9 +1,9 @@
 """Values of TLA+ as Python values, read from the text that TLC prints and written as such text.
 
 An integer, a string and a Boolean are Python's own; a sequence is a tuple, a set a frozenset, and
-a function or record a ``Function``: a dictionary that can be an element of a set. As in TLA+, a
-function on 1 .. n is a sequence, whichever way it was made; the empty function is the empty
-sequence; and a record is a function on strings.
+a function or record one of ``chc_ref.itf``. As in TLA+, a function on 1 .. n is a sequence,
+whichever way it was made; the empty function is the empty sequence; and a record is a function on
+strings. Unlike in TLA+, TRUE equals 1: a variable that may be either is no variable to compare.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chc_ref.errors import UsageError
+from chc_ref.itf import Function, Record
 
 
 class ModelValue(str):
@@ -28,19 +29,6 @@ class ModelValue(str):
 
     def __hash__(self) -> int:
         return hash((ModelValue, str(self)))
-
-
-class Function(dict[Any, Any]):
-    """A function or record; it is never changed, and can be hashed."""
-
-    __slots__ = ("_hash",)
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        try:
-            return self._hash
-        except AttributeError:
-            self._hash: int = hash(frozenset(self.items()))
-            return self._hash
 
 
 def freeze(value: Any) -> Any:
@@ -65,10 +53,10 @@ def freeze(value: Any) -> Any:
 
 def function(pairs: Any) -> Any:
     """Give the function of (argument, value) pairs: a tuple if it is a sequence."""
-    of = Function(pairs)
+    of = dict(pairs)
     if all(type(key) is int for key in of) and of.keys() == set(range(1, len(of) + 1)):
         return tuple(of[key] for key in range(1, len(of) + 1))
-    return of
+    return Record(of) if all(map(is_field, of)) else Function(of)
 
 
 # --------------------------------------------------------------------------- writing
