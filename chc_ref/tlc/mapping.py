@@ -5,7 +5,7 @@ The graph of the explorer and the mapping are all that a comparison knows of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping as Names, Sequence
+from collections.abc import Callable, Iterable, Mapping as Names, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -60,6 +60,20 @@ class Mapping:
             raise
         except Exception as error:
             raise UsageError(f"the mapping fails: {type(error).__name__}: {error}") from error
+
+
+class Steps(Protocol):
+    """What single runs are made of; ``System`` is one."""
+
+    @property
+    def initial(self) -> Any:
+        """Give the state that runs begin in."""
+
+    def actions(self, state: Any) -> Iterable[Any]:
+        """Give all that may happen in a state."""
+
+    def step(self, state: Any, action: Any) -> Any:
+        """Give the state after an action."""
 
 
 class Graph(Protocol):
