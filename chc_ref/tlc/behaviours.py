@@ -216,7 +216,7 @@ def _with(value: Any, constants: dict[str, str]) -> Any:
     if isinstance(value, ModelValue):
         return ModelValue(constants[str(value)])
     if isinstance(value, dict):
-        return function((_with(k, constants), _with(v, constants)) for k, v in value.items())
+        return function({_with(k, constants): _with(v, constants) for k, v in value.items()})
     if isinstance(value, tuple | frozenset):
         return type(value)(_with(one, constants) for one in value)
     return value

@@ -8,6 +8,7 @@ strings. Unlike in TLA+, TRUE equals 1: a variable that may be either is no vari
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -40,23 +41,26 @@ def freeze(value: Any) -> Any:
         UsageError: TLA+ has no such value.
 
     """
-    if isinstance(value, bool | int | str):
+    if isinstance(value, str | int):  # Booleans are integers
         return value
     if isinstance(value, tuple | list):
-        return tuple(map(freeze, value))
-    if isinstance(value, frozenset | set):
-        return frozenset(map(freeze, value))
+        return tuple([freeze(one) for one in value])
     if isinstance(value, Mapping):
-        return function((freeze(key), freeze(one)) for key, one in value.items())
+        return function({freeze(key): freeze(one) for key, one in value.items()})
+    if isinstance(value, frozenset | set):
+        return frozenset([freeze(one) for one in value])
     raise UsageError(f"{value!r} of type {type(value).__name__} is no value of TLA+")
 
 
-def function(pairs: Any) -> Any:
-    """Give the function of (argument, value) pairs: a tuple if it is a sequence."""
-    of = dict(pairs)
+def function(of: dict[Any, Any]) -> Any:
+    """Give the function with these values of its arguments: a tuple if it is a sequence."""
+    if not of:
+        return ()
+    if all(map(is_field, of)):
+        return Record(of)
     if all(type(key) is int for key in of) and of.keys() == set(range(1, len(of) + 1)):
         return tuple(of[key] for key in range(1, len(of) + 1))
-    return Record(of) if all(map(is_field, of)) else Function(of)
+    return Function(of)
 
 
 # --------------------------------------------------------------------------- writing
@@ -98,8 +102,12 @@ def _show_function(of: dict[Any, Any]) -> str:
 
 def is_field(key: Any) -> bool:
     """Tell whether a key can be written as a field of a record."""
-    is_text = isinstance(key, str) and not isinstance(key, ModelValue)
-    return is_text and _NAME.fullmatch(key) is not None and key not in RESERVED
+    return type(key) is str and _is_name(key)
+
+
+@functools.cache
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None and text not in RESERVED
 
 
 def in_order(values: Any) -> list[Any]:
@@ -208,21 +216,21 @@ class _Reader:
             yield self.value()
 
     def _record(self) -> Any:
-        pairs: list[tuple[Any, Any]] = []
+        of: dict[Any, Any] = {}
         while not self.comes("]"):
-            if pairs:
+            if of:
                 self.skip(",")
             name = self.take()
             self.skip("|->")
-            pairs.append((name, self.value()))
-        return function(pairs)
+            of[name] = self.value()
+        return function(of)
 
     def _function(self) -> Any:
-        pairs: list[tuple[Any, Any]] = []
+        of: dict[Any, Any] = {}
         while not self.comes(")"):
-            if pairs:
+            if of:
                 self.skip("@@")
             argument = self.value()
             self.skip(":>")
-            pairs.append((argument, self.value()))
-        return function(pairs)
+            of[argument] = self.value()
+        return function(of)
