@@ -164,7 +164,7 @@ def _module(root: str, cfg: str, runs: Sequence[Trace], actions: Names[str, str]
     values = _constants(runs)
     used = sorted({step.action for of in runs for step in of.steps[1:]})
     init, step = config.named(cfg, "INIT", "Init"), config.named(cfg, "NEXT", "Next")
-    logs = ",\n  ".join(f"<<{', '.join(_record(one, values) for one in of.steps)}>>" for of in runs)
+    logs = ",\n".join(_listed(of, values) for of in runs)
     lengths = ", ".join(str(len(of.steps)) for of in runs)
     last, now = f"{LOG}Lengths[{LOG}Run]", f"{LOG}s[{LOG}Run]"
     lines = [
@@ -198,11 +198,18 @@ def _configuration(cfg: str, runs: Sequence[Trace]) -> str:
     return "\n".join([constants, *ours, f"INIT {LOG}Init", f"NEXT {LOG}Next", ""])
 
 
+def _listed(of: Trace, constants: dict[str, str]) -> str:
+    """Write a run as a sequence."""
+    records = ",\n".join(_record(step, constants) for step in of.steps)
+    return f"<<{records}>>"
+
+
 def _record(step: Step, constants: dict[str, str]) -> str:
     """Write a step as a record. Its fields are numbered: a variable may have any name."""
     state = (_with(one, constants) for _, one in sorted(step.state.items()))
     values = [f"v{n} |-> {show(one)}" for n, one in enumerate(state)]
-    return f"[a |-> {show(step.action)}, {', '.join(values)}]"
+    # On lines of their own: TLC's parser takes quadratic time in the length of a line.
+    return ",\n".join([f"[a |-> {show(step.action)}", *values]) + "]"
 
 
 def _constants(runs: Sequence[Trace]) -> dict[str, str]:
