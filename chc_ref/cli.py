@@ -22,6 +22,7 @@ from chc_ref.errors import ChcError, UsageError
 from chc_ref.export import command as export
 from chc_ref.export.command import SCHEDULE, Formats, Save
 from chc_ref.matrix.command import matrix
+from chc_ref.tlc.command import tlc
 from chc_ref.verdict import Fairness, Order
 
 app = typer.Typer(
@@ -38,6 +39,7 @@ Inside = Annotated[
 
 
 app.command()(matrix)
+app.command()(tlc)
 
 
 @app.callback(invoke_without_command=True)
