@@ -137,7 +137,7 @@ def _model(folder: Path, name: str) -> models.Model:
 def _job(folder: Path, name: str, variant: str, states: int, seconds: float) -> Job:
     text = (folder / f"{name}.toml").read_text(encoding="utf-8")
     code = code_of(library.find(variant))
-    return Job(variant, name, text, states, seconds, str(folder), code)
+    return Job(variant, name, text, states, seconds, str(folder), code, first=True)
 
 
 def checked(entries: Iterable[Entry], found: Mapping[Job, Result]) -> list[Checked]:
