@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import inspect
+import re
+from collections.abc import Callable
 from typing import Any
 
 from rich.console import Console
@@ -24,17 +27,51 @@ def as_data(name: str | None = None) -> dict[str, Any]:
     return {"variants": [_entry(name, variant) for name, variant in found], "full": bool(name)}
 
 
-def rules_as_data() -> dict[str, Any]:
-    """Give every rule that a variant may change: its parameters, and what it is by default."""
+def rules_as_data(wanted: str | None = None) -> dict[str, Any]:
+    """Give every rule that a variant may change: its parameters, and what it is by default.
+
+    Args:
+        wanted: a clause, e.g. MOVE-6, for the rules that decide it; or the name of a rule. Shipped
+            variants that change these are given as examples, and what no rule of its own
+            decides is the rule ``step``'s.
+
+    Raises:
+        UsageError: it is neither.
+
+    """
+    rules = [_rule(name, rule) for name, rule in RULES.items()]
+    if wanted is None:
+        return {"rules": rules}
+    clause = wanted.upper()
+    chosen = [rule for rule in rules if wanted == rule["name"] or clause in rule["clauses"]]
+    if not chosen and re.fullmatch(r"[A-Z]+-\d+", clause) and _families(clause):
+        chosen = [rule for rule in rules if rule["name"] == "step"]
+    if not chosen:
+        close = difflib.get_close_matches(wanted, RULES, 1)
+        hint = f"did you mean {close[0]!r}?" if close else "`chc variants --rules` lists all"
+        raise UsageError(f"{wanted!r} is no rule, and no clause as MOVE-6 is; {hint}")
+    return {"rules": chosen, "wanted": wanted}
+
+
+FAMILIES = (
+    *("CHAIN", "SPLIT", "QUEUE", "STORE", "CACHE", "ROOT", "MOVE"),
+    *("ORDER", "CLONE", "DUP", "REC", "DEL", "NF"),
+)
+"""First parts of the IDs of clauses."""
+
+
+def _families(clause: str) -> bool:
+    return clause.partition("-")[0] in FAMILIES
+
+
+def _rule(name: str, rule: Callable[..., Any]) -> dict[str, Any]:
+    about = " ".join((rule.__doc__ or "").split())
     return {
-        "rules": [
-            {
-                "name": name,
-                "parameters": list(inspect.signature(rule).parameters),
-                "about": " ".join((rule.__doc__ or "").split()),
-            }
-            for name, rule in RULES.items()
-        ]
+        "name": name,
+        "parameters": list(inspect.signature(rule).parameters),
+        "about": about,
+        "clauses": re.findall(r"\b[A-Z]+-\d+\b", about),
+        "examples": [one for one, variant in library.SHIPPED.items() if name in variant.changes],
     }
 
 
@@ -68,5 +105,7 @@ def show(out: Console, data: dict[str, Any]) -> None:
     table.add_column("what it says" if "rules" in data else "what is different")
     for entry in entries:
         about = entry.get("about") or f"does not load: {entry['error']}"
+        if "wanted" in data and entry["examples"]:
+            about += f" Changed by: {', '.join(entry['examples'])}."
         table.add_row(entry["name"], ", ".join(entry.get(middle, ())), about)
     out.print(table, markup=False)

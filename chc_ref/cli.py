@@ -18,6 +18,7 @@ from rich.table import Table
 
 from chc_ref import __version__
 from chc_ref.console import err, out, progress
+from chc_ref.counts import counts
 from chc_ref.errors import ChcError, UsageError
 from chc_ref.export import command as export
 from chc_ref.export.command import SCHEDULE, Formats, Save
@@ -40,6 +41,7 @@ Inside = Annotated[
 
 app.command()(matrix)
 app.command()(tlc)
+app.command()(counts)
 
 
 @app.callback(invoke_without_command=True)
@@ -239,6 +241,8 @@ def _print_checks(
         )
     out.print(table)
     for one, report, expected in results:
+        if report.miscounted:
+            out.print(f"\n{one.name}: {report.miscounted}", markup=False, soft_wrap=True)
         if report.verdict.value == "inconclusive":
             out.print(
                 f"\n{one.name}: inconclusive: {report.violated}", markup=False, soft_wrap=True
@@ -350,19 +354,19 @@ def replay(
 @app.command()
 def variants(
     name: Annotated[
-        str | None, typer.Argument(metavar="VARIANT", help="One of them, in full.")
+        str | None,
+        typer.Argument(metavar="[NAME]", help="One in full; with --rules, a rule or a clause."),
     ] = None,
     rules: Annotated[
-        bool, typer.Option("--rules", help="What a variant may change instead.")
+        bool,
+        typer.Option("--rules", help="What a variant may change instead: all, or of one clause."),
     ] = False,
     as_json: Json = False,
 ) -> None:
     """List the protocol variants, or the rules that one of your own may change."""
     from chc_ref import catalogue
 
-    if name and rules:
-        raise UsageError("give a variant or --rules, not both")
-    data = catalogue.rules_as_data() if rules else catalogue.as_data(name)
+    data = catalogue.rules_as_data(name) if rules else catalogue.as_data(name)
     if as_json:
         print(json.dumps(data))
     else:

@@ -121,7 +121,8 @@ class UnexpectedVerdictError(Exception):
     def __init__(self, check: suite.Check, report: Report) -> None:
         expected = f"{check.expect.value} {check.violates}".strip()
         came = f"{report.verdict.value} {report.violated}".strip()
-        lines = [f"{check.engine}: {check.name}: expected {expected}; got {came}", *report.lines]
+        lines = [f"{check.engine}: {check.name}: expected {expected}; got {came}"]
+        lines += [report.miscounted] if report.miscounted else report.lines
         super().__init__("\n".join(lines))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import attrs
 
-from chc_ref.check import model as models
+from chc_ref.check import counts, model as models
 from chc_ref.check.explore import Explorer, Limits, Method, Progress
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.errors import UsageError
@@ -57,7 +57,7 @@ def explorer_check(path: Path, rules: Rules | None = None, method: Method | None
         UsageError: the file is malformed.
 
     """
-    model = models.load(path)
+    model, of = models.load(path), path
 
     def run(limits: Limits, tick: Tick | None) -> tuple[Report, bool]:
         explorer = Explorer(model, rules, limits, method)
@@ -69,8 +69,10 @@ def explorer_check(path: Path, rules: Rules | None = None, method: Method | None
 
         path = method.checkpoint if method else None
         report = explorer.run(progress) if path is None else _resumed(explorer, path, progress)
+        if rules is None:
+            report = attrs.evolve(report, miscounted=counts.miscounted(of, report, method))
         expected = report.verdict is model.expect and report.violated.startswith(model.violates)
-        return report, expected
+        return report, expected and not report.miscounted
 
     return Check(
         model.name,

@@ -66,6 +66,8 @@ class Report:
     """Distinct steps of single components among the transitions; None where nothing counts them."""
     schedule: str = ""
     """The counterexample as a file for ``chc replay``, from an engine that can give one."""
+    miscounted: str = ""
+    """How states or steps differ from what is pinned for the model, if they do."""
     loop: int | None = None
     """Steps before those that go round for ever, in a counterexample that never ends (LIVE)."""
 

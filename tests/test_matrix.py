@@ -128,6 +128,7 @@ def test_the_core_is_a_part_of_what_results_are_known_by() -> None:
         "catalogue.py",
         "cli.py",
         "console.py",
+        "counts.py",
         "diagram.py",
         "pytest_plugin.py",
         "suite.py",
@@ -286,10 +287,21 @@ def test_walks_add_what_they_find_and_nothing_else(folder: Path) -> None:
 
 
 def _slow(job: Job) -> Result:
-    """Tell which process it is, take a moment, and search."""
-    Path(job.folder, f"begun.{job.seed}").write_text(str(os.getpid()))
+    """Tell which process begins and ends which job, take a moment, and search."""
+    Path(job.folder, f"begun.{job.seed}.{os.getpid()}").touch()
     time.sleep(1.0)
-    return jobs.run(job)
+    result = jobs.run(job)
+    Path(job.folder, f"ended.{job.seed}.{os.getpid()}").touch()
+    return result
+
+
+def _at_work(folder: Path) -> list[tuple[str, int]]:
+    """Give (seed, process) of the jobs that were begun and have not ended."""
+    begun, ended = (
+        {p.name.removeprefix(f"{what}.") for p in folder.glob(f"{what}.*")}
+        for what in ("begun", "ended")
+    )
+    return [(seed, int(pid)) for seed, pid in (one.split(".") for one in sorted(begun - ended))]
 
 
 def test_a_cluster_gives_the_same_and_survives_a_lost_worker(
@@ -304,18 +316,26 @@ def test_a_cluster_gives_the_same_and_survives_a_lost_worker(
     many = [attrs.evolve(_job(folder), walks=20, seed=seed) for seed in range(6)]
     wanted = {job: jobs.run(job).findings for job in many}
     monkeypatch.setattr(run, "run", _slow)
-    killed: list[int] = []
+    killed: list[tuple[str, int]] = []
 
     def kill(_: Result) -> None:
-        if not killed:
-            last = max(folder.glob("begun.*"), key=lambda path: path.stat().st_mtime)
-            killed.append(int(last.read_text()))
-            os.kill(killed[0], signal.SIGKILL)
+        """At the first result: whoever is at work on another job dies there."""
+        late = time.monotonic() + 20.0
+        while not killed and time.monotonic() < late:
+            for seed, pid in _at_work(folder):
+                os.kill(pid, signal.SIGKILL)
+                killed.append((seed, pid))
+                break
 
     with run.cluster(run.LOCAL, 2) as executor:
         found = run.results(many, lambda: executor, None, kill)
-    assert killed
     assert {job: result.findings for job, result in found.items()} == wanted
+    ((seed, pid),) = killed
+    assert pid != os.getpid()
+    assert not (folder / f"ended.{seed}.{pid}").exists()
+    others = {path.name.split(".")[2] for path in folder.glob(f"ended.{seed}.*")}
+    assert others
+    assert str(pid) not in others
 
 
 def test_a_cluster_that_is_not_there_is_an_error(

@@ -354,3 +354,22 @@ def test_the_decorator_gives_a_variant() -> None:
     assert (made.name, made.clauses) == ("Restarts", ("ROOT-5",))
     assert made.rules.next_count(7, 2) == 1
     assert made.harmless == "nothing ever asks"
+
+
+def test_the_rules_of_a_clause_can_be_asked_for() -> None:
+    """With the shipped variants that change them; what has no rule of its own has ``step``."""
+    runner = CliRunner()
+
+    def asked(wanted: str) -> list[str]:
+        result = runner.invoke(app, ["variants", "--rules", wanted, "--json"])
+        return [rule["name"] for rule in json.loads(result.stdout)["rules"]]
+
+    assert {"held_back", "announces"} <= set(asked("MOVE-6")) < RULES.keys()
+    assert asked("move-6") == asked("MOVE-6")
+    assert asked("held_back") == ["held_back"]
+    assert asked("STORE-8") == ["step"]
+    shown = runner.invoke(app, ["variants", "--rules", "held_back"]).stdout
+    assert "no_downstream_order" in shown
+    for wanted, told in (("held_bak", "did you mean 'held_back'?"), ("XX-3", "lists all")):
+        failed = runner.invoke(app, ["variants", "--rules", wanted])
+        assert told in str(failed.exception)

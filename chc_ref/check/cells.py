@@ -112,6 +112,11 @@ class IfUp:
 
 
 @attrs.frozen(cache_hash=True)
+class IfCalm:
+    """Poke: a test that the manager has nobody to bring back."""
+
+
+@attrs.frozen(cache_hash=True)
 class IfIdle:
     """Poke: a test that nothing, or that something, is under way on a channel."""
 
@@ -286,7 +291,7 @@ class Cells:
             action = self.actions(Happen(name, event))
             if name == WORLD:
                 after, directs = self.system.local(of.at, state, event)
-                tests = [(event.address, IfUp())] if isinstance(event, Crash) else []
+                tests = self._tests(event) if isinstance(event, Crash) else []
                 strikes = [(d.to, Strike(self._event(d.to, d.event))) for d in directs]
                 pokes = tuple((self.system.index[to], self.pokes(p)) for to, p in tests + strikes)
                 then = self.states[of.at](after)
@@ -300,6 +305,11 @@ class Cells:
                 continue
             for alone in self._stuck(of, state):
                 yield action, moved, alone + pokes
+
+    def _tests(self, crash: Crash) -> list[tuple[str, Any]]:
+        """Give what must be so for a component to crash."""
+        calm = [("manager", IfCalm())] if self.system.world.apart else []
+        return [(crash.address, IfUp()), *calm]
 
     def _stuck(self, of: Cell, state: Any) -> Iterator[Pokes]:
         """Give tests of which one passes when nothing of a transport's is under way to a peer."""
@@ -336,6 +346,8 @@ class Cells:
                 return self._cell(of.at, less, ()), ()
             case IfUp():
                 passes = self.system.is_up(of.at, self.value(cell))
+            case IfCalm():
+                passes = self.system.is_calm(self.value(cell))
             case IfIdle(channel, idle):
                 passes = (of.contents[self.slots[channel]] == NOTHING) == idle
         return (cell, ()) if passes else None

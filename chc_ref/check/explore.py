@@ -94,7 +94,7 @@ class Explorer:
         self.method = method or Method()
         self.system: System = model.system(self.rules)
         self.cells = Cells(self.system)
-        self.properties = Properties(self.cells, Requirements(model.chain))
+        self.properties = Properties(self.cells, Requirements(model.chain, model.world.arrivals))
         self.search = self._parted(part([self.cells.row(self.system.initial)]))
         self._stages = [*STAGES, self.limits.states]
         self._started = 0.0

@@ -48,6 +48,7 @@ KEYS: Keys = {
     "moves": (list, False),
     "fragile": (list, False),
     "most_crashes": (int, False),
+    "apart": (bool, False),
     "checkpoints": (list, False),
     "draws": (list, False),
     "polls": (list, False),
@@ -121,6 +122,7 @@ class Model:
             (self.network.losses, "loss", "losses"),
         )
         bounds = ", ".join(f"{n} {one if n == 1 else many}" for n, one, many in parts if n)
+        bounds += " one after the other" if self.world.apart else ""
         return bounds if self.network is FIFO else f"{bounds}; channels: {self.network.name}"
 
 
@@ -205,6 +207,7 @@ def _model(path: Path, data: dict[str, Any]) -> Model:
         tuple(chain.root_for(arrival.flow) for arrival in arrivals),
         tuple(data.get("polls", ())),
         tuple(data.get("forgets", ())),
+        apart=data.get("apart", False),
     )
     try:
         expect = Verdict(data["expect"])

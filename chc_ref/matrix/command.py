@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import attrs
 import typer
+from rich.console import Group, RenderableType
 
 from chc_ref.console import out, progress
 from chc_ref.errors import UsageError
 
 if TYPE_CHECKING:
+    from chc_ref.matrix.jobs import Job, Result
     from chc_ref.matrix.table import Row
+
+STATES, STATES_OF_CLAIMS = 1_000_000, 20_000_000
+"""Limits of states of one search: of the matrix, and of the paper's tables."""
+TITLES = {
+    "table3": "Table 3: simultaneous failures",
+    "paper": "Section 2.2: systems against requirements",
+}
 
 
 def matrix(
@@ -24,7 +35,14 @@ def matrix(
     models: Annotated[
         Path | None, typer.Option(help="Folder of the models, with a matrix.toml.")
     ] = None,
-    states: Annotated[int, typer.Option(min=1, help="Limit of states of one search.")] = 1_000_000,
+    states: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help=f"Limit of states of one search: {STATES:,}; of the paper's tables "
+            f"{STATES_OF_CLAIMS:,}.",
+        ),
+    ] = None,
     seconds: Annotated[float, typer.Option(min=0.0, help="Time limit of one search.")] = 120.0,
     processes: Annotated[
         int | None, typer.Option(min=1, help="Searches at a time; by default one a processor.")
@@ -41,6 +59,12 @@ def matrix(
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output.")
     ] = False,
+    table3: Annotated[
+        bool, typer.Option("--table3", help="The paper's Table 3 instead: failures together.")
+    ] = False,
+    paper: Annotated[
+        bool, typer.Option("--paper", help="The paper's section 2.2 instead: systems compared.")
+    ] = False,
     markdown: Annotated[Path | None, typer.Option(help="Write a Markdown file.")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page.")] = None,
 ) -> None:
@@ -49,21 +73,56 @@ def matrix(
     A cell holds, is violated (with the length of the shortest counterexample) or is
     inconclusive. With names the exit code is that of all their cells together; without, it is 0
     if the amended protocol holds and every other variant, but for harmless ones, is violated
-    somewhere.
+    somewhere. With ``--table3`` or ``--paper`` it is 0 if all is as the paper claims.
     """
-    from chc_ref.matrix import run, show, table
-    from chc_ref.matrix.jobs import Memory
-    from chc_ref.matrix.table import Campaign
     from chc_ref.places import folder
-    from chc_ref.variants import library
-    from chc_ref.variants.shipped import SHIPPED
 
-    chosen = {name: library.find(name) for name in variants} if variants else SHIPPED
-    every = table.jobs(models or folder("models"), chosen, states, seconds, Campaign(walks, seeds))
-    jobs = [job for of in every.values() for job in of]
-    with ExitStack() as stack, progress(as_json) as bar:
+    where = models or folder("models")
+    if (table3 or paper) and (variants or seeds or (table3 and paper)):
+        raise UsageError("--table3 and --paper stand alone: without variants, and without walks")
+
+    def search(jobs: list[Job]) -> dict[Job, Result]:
+        return _search(jobs, as_json, processes, scheduler, cache)
+
+    if table3 or paper:
+        limits = (states or STATES_OF_CLAIMS, seconds)
+        printed, code = _claims("table3" if table3 else "paper", where, limits, search)
+    else:
+        limits = (states or STATES, seconds)
+        printed, code = _variants(variants or [], where, limits, (walks, seeds), search)
+    for path, text in ((markdown, printed.markdown), (html, printed.html)):
+        if path is not None:
+            _write(path, text)
+    if as_json:
+        print(json.dumps(printed.data))
+    else:
+        out.print(printed.shown)
+    raise typer.Exit(code)
+
+
+@attrs.frozen
+class Printed:
+    """A table in every form that it is printed in."""
+
+    shown: RenderableType
+    data: dict[str, Any]
+    markdown: str
+    html: str
+
+
+Search = Callable[["list[Job]"], "dict[Job, Result]"]
+
+
+def _search(
+    jobs: list[Job], quiet: bool, processes: int | None, scheduler: str | None, cache: bool
+) -> dict[Job, Result]:
+    """Search, here or on a cluster, with progress."""
+    from chc_ref.matrix import run
+    from chc_ref.matrix.jobs import Memory
+
+    with ExitStack() as stack, progress(quiet) as bar:
         task = bar.add_task("matrix", total=len(jobs))
-        found = run.results(
+        return run.results(
             jobs,
             lambda: stack.enter_context(
                 run.cluster(scheduler, processes) if scheduler else run.processes(processes)
@@ -71,21 +130,51 @@ def matrix(
             Memory() if cache else None,
             lambda result: bar.advance(task),
         )
+
+
+def _claims(
+    which: str, where: Path, limits: tuple[int, float], search: Search
+) -> tuple[Printed, int]:
+    """Check a table of the paper."""
+    from chc_ref.matrix import claims, show_claims as show
+
+    entries = tuple((claims.table3 if which == "table3" else claims.comparison)(where, *limits))
+    found = search(list(dict.fromkeys(job for entry in entries for job in entry.jobs)))
+    cells = claims.checked(entries, found)
+    title = TITLES[which]
+    remembered = sum(result.remembered for result in found.values())
+    shown = Group(show.terminal(title, cells), _summary(len(found), remembered))
+    data, code = show.as_json(title, cells), claims.code(cells)
+    return Printed(shown, data, show.markdown(title, cells), show.html(title, cells)), code
+
+
+def _variants(
+    names: list[str],
+    where: Path,
+    limits: tuple[int, float],
+    walks: tuple[int, int],
+    search: Search,
+) -> tuple[Printed, int]:
+    """Check requirements against variants."""
+    from chc_ref.matrix import show, table
+    from chc_ref.variants import library
+    from chc_ref.variants.shipped import SHIPPED
+
+    chosen = {name: library.find(name) for name in names} if names else SHIPPED
+    every = table.jobs(where, chosen, *limits, table.Campaign(*walks))
+    found = search([job for of in every.values() for job in of])
     rows = [
         table.row(name, variant, [found[job] for job in every[name]])
         for name, variant in chosen.items()
     ]
-    if markdown is not None:
-        _write(markdown, show.markdown(rows))
-    if html is not None:
-        _write(html, show.html(rows))
-    if as_json:
-        print(json.dumps(show.as_json(rows)))
-    else:
-        out.print(show.terminal(rows))
-        remembered = sum(row.remembered for row in rows)
-        out.print(f"{len(jobs)} searches, {remembered} of them remembered")
-    raise typer.Exit(_code(rows, bool(variants)))
+    code, told = _judged(rows, bool(names))
+    remembered = sum(row.remembered for row in rows)
+    shown = Group(show.terminal(rows), _summary(len(found), remembered), *told)
+    return Printed(shown, show.as_json(rows), show.markdown(rows), show.html(rows)), code
+
+
+def _summary(searches: int, remembered: int) -> str:
+    return f"{searches} searches, {remembered} of them remembered"
 
 
 def _write(path: Path, text: str) -> None:
@@ -95,8 +184,8 @@ def _write(path: Path, text: str) -> None:
         raise UsageError(f"{path}: {error.strerror}") from None
 
 
-def _code(rows: list[Row], named: bool) -> int:
-    """Give the exit code; see ``matrix``."""
+def _judged(rows: list[Row], named: bool) -> tuple[int, list[str]]:
+    """Give the exit code, see ``matrix``, and what is to be said of single rows."""
     from chc_ref.core.rules import AMENDED
     from chc_ref.verdict import Verdict
 
@@ -106,12 +195,12 @@ def _code(rows: list[Row], named: bool) -> int:
         for row in rows
     }
     if named:
-        return min(worst.values(), key=order.index).exit_code
-    code = worst[AMENDED.name].exit_code
+        return min(worst.values(), key=order.index).exit_code, []
+    code, told = worst[AMENDED.name].exit_code, []
     for row in rows:
         violated = worst[row.name] is Verdict.VIOLATED
         if row.name != AMENDED.name and violated == bool(row.variant.harmless):
-            told = f"violated, though {row.variant.harmless}" if violated else "violated nowhere"
-            out.print(f"{row.name}: {told}")
+            wrong = f"violated, though {row.variant.harmless}" if violated else "violated nowhere"
+            told.append(f"{row.name}: {wrong}")
             code = Verdict.VIOLATED.exit_code
-    return code
+    return code, told

@@ -24,7 +24,7 @@ from chc_ref.check import model as models
 from chc_ref.check.explore import Explorer, Limits, Method
 from chc_ref.require.predicates import REQUIREMENTS
 from chc_ref.variants import Variant, library
-from chc_ref.verdict import Order
+from chc_ref.verdict import Order, Report, Verdict
 
 CACHE = "CHC_CACHE"
 """Environment variable that names the folder of remembered results."""
@@ -51,11 +51,13 @@ class Job:
     walks: int = 0
     """Random walks instead of all states, if there are any."""
     seed: int = 0
+    first: bool = False
+    """Stop at the first violation: what else is violated is not asked."""
 
     @property
     def key(self) -> str:
         """Give the name under which the result is kept: all that it depends on, hashed."""
-        search = (self.model, self.text, self.states, self.walks, self.seed)
+        search = (self.model, self.text, self.states, self.walks, self.seed, self.first)
         parts = (digest(), self.variant, self.code, *search)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
@@ -95,12 +97,24 @@ def run(job: Job) -> Result:
     method = Method(threads=1)
     if job.walks:
         method = Method(order=Order.WALKS, walks=job.walks, seed=job.seed)
-    reports = Explorer(model, rules, limits, method).sweep()
+    explorer = Explorer(model, rules, limits, method)
+    reports = _first(explorer) if job.first else explorer.sweep()
     findings = {
         name: Finding(r.verdict.value, r.states or 0, r.violated, r.trace)
         for name, r in reports.items()
     }
     return Result(job, max(r.seconds for r in reports.values()), findings)
+
+
+def _first(explorer: Explorer) -> dict[str, Report]:
+    """Search up to a violation; of other requirements nothing is known then."""
+    report = explorer.run()
+    if report.verdict is not Verdict.VIOLATED:
+        return dict.fromkeys(REQUIREMENTS, report)
+    why = f"not searched behind a violation of {report.violated.partition(':')[0]}"
+    rest = attrs.evolve(report, verdict=Verdict.INCONCLUSIVE, violated=why, trace=())
+    violated = report.violated.partition(":")[0]
+    return {name: report if name == violated else rest for name in REQUIREMENTS}
 
 
 @functools.cache

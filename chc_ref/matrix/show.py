@@ -113,8 +113,13 @@ def html(rows: list[Row]) -> str:
             )
         parts += [f"<p>{escape(line)}</p>" for line in _open(row)]
         sections.append("".join(parts) + "</section>")
-    return _PAGE.format(
-        version=__version__, head=head, body="\n".join(body), sections="\n".join(sections)
+    return PAGE.format(
+        title="Requirements against variants",
+        legend=LEGEND,
+        version=__version__,
+        head=head,
+        body="\n".join(body),
+        sections="\n".join(sections),
     )
 
 
@@ -159,8 +164,12 @@ def _open(row: Row) -> list[str]:
     return [f"Inconclusive: {model}: {reason}" for model, reason in why]
 
 
-_PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>chc_ref: requirements against variants</title>
+LEGEND = (
+    "“in 21” is a violation, with the length of its shortest counterexample; “?” is inconclusive."
+)
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>chc_ref: {title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>
 :root {{ color-scheme: light dark; --good: #1a7f37; --bad: #cf222e; --open: #9a6700; }}
@@ -172,16 +181,15 @@ body {{ padding: 0 1rem; }}
 .wide {{ overflow-x: auto; }}
 table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
 th, td {{ padding: .3rem .7rem; border-bottom: 1px solid #8884; text-align: right; }}
-th[scope=row] {{ text-align: left; font-weight: 500; }}
+th[scope=row], .list th, .list td {{ text-align: left; font-weight: 500; }}
 a {{ color: inherit; text-decoration: none; }} a:hover {{ text-decoration: underline; }}
 .holds {{ color: var(--good); }} .violated {{ color: var(--bad); }}
 .inconclusive {{ color: var(--open); }}
 section {{ margin-top: 1.6rem; }} h2 {{ font-size: 1.05rem; margin: 0; }} p {{ margin: .3rem 0; }}
 summary {{ cursor: pointer; }} ol {{ font-size: .85rem; }}
 </style></head><body>
-<h1>Requirements against variants</h1>
-<p>Made by chc_ref {version}. “in 21” is a violation, with the length of its shortest
-counterexample; “?” is inconclusive.</p>
+<h1>{title}</h1>
+<p>Made by chc_ref {version}. {legend}</p>
 <div class="wide"><table><thead><tr><th></th>{head}</tr></thead><tbody>
 {body}
 </tbody></table></div>

@@ -14,10 +14,11 @@ from chc_ref.files import Keys, at, check_keys, read_toml
 from chc_ref.matrix.jobs import Finding, Job, Result, code_of
 from chc_ref.require.predicates import REQUIREMENTS
 from chc_ref.variants import Variant
+from chc_ref.variants.library import SHIPPED
 from chc_ref.verdict import Verdict
 
 FILE = "matrix.toml"
-KEYS: Keys = {"chc_matrix": (int, True), "models": (list, True)}
+KEYS: Keys = {"chc_matrix": (int, True), "models": (list, True), "more": (list, False)}
 
 
 @attrs.frozen
@@ -74,6 +75,8 @@ def jobs(
 ) -> dict[str, tuple[Job, ...]]:
     """Give the searches of each variant: the folder's common models, and the variant's own.
 
+    One that is not shipped has no model of its own, as a rule: it goes through more of them.
+
     Args:
         folder: of the models.
         variants: by the names that they are asked for by.
@@ -85,10 +88,10 @@ def jobs(
         UsageError: the folder has no list of models, or it names one that is not there.
 
     """
-    common = _common(folder)
+    common, more = _lists(folder)
     texts = {p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.toml"))}
     tables = {name: tomllib.loads(texts[name]) for name in texts if _is_model(folder, name)}
-    for name in common:
+    for name in (*common, *more):
         if name not in tables:
             raise UsageError(f"{folder / FILE}: models: there is no model {name!r} in {folder}")
         models.of_data(folder / f"{name}.toml", tables[name])
@@ -97,7 +100,7 @@ def jobs(
         own = [name for name, table in tables.items() if table.get("rules") == variant]
         whole = [
             Job(variant, name, texts[name], states, seconds, str(folder), code_of(of))
-            for name in dict.fromkeys((*common, *own))
+            for name in dict.fromkeys((*common, *(() if variant in SHIPPED else more), *own))
         ]
         walks, seeds = (campaign.walks, campaign.seeds) if campaign else (0, 0)
         walked = [
@@ -111,7 +114,8 @@ def _is_model(folder: Path, name: str) -> bool:
     return models.is_model(folder / f"{name}.toml")
 
 
-def _common(folder: Path) -> tuple[str, ...]:
+def _lists(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Give the names of the models for all variants, and for those that are not shipped."""
     path = folder / FILE
     if not path.is_file():
         mend = 'write it: chc_matrix = 1, and models = ["NAME", ...]'
@@ -119,9 +123,10 @@ def _common(folder: Path) -> tuple[str, ...]:
     table = read_toml(path)
     with at(path):
         check_keys(table, KEYS)
-        if strange := [name for name in table["models"] if not isinstance(name, str)]:
-            raise UsageError(f"models: {strange[0]!r} is no name of a model")
-    return tuple(table["models"])
+        for key in ("models", "more"):
+            if strange := [name for name in table.get(key, ()) if not isinstance(name, str)]:
+                raise UsageError(f"{key}: {strange[0]!r} is no name of a model")
+    return tuple(table["models"]), tuple(table.get("more", ()))
 
 
 def row(name: str, variant: Variant, results: Iterable[Result]) -> Row:
@@ -131,6 +136,16 @@ def row(name: str, variant: Variant, results: Iterable[Result]) -> Row:
     remembered = sum(result.remembered for result in results)
     seconds = sum(result.seconds for result in results)
     return Row(name, variant, cells, seconds, remembered)
+
+
+def whole(results: Iterable[Result]) -> Cell:
+    """Sum searches up over all requirements: the worst cell, and of violated ones the shortest."""
+    results = tuple(results)
+    cells = [_cell(name, results) for name in REQUIREMENTS]
+    wrong = [cell for cell in cells if cell.verdict is Verdict.VIOLATED]
+    if wrong:
+        return min(wrong, key=lambda cell: cell.length)
+    return next((c for c in cells if c.verdict is Verdict.INCONCLUSIVE), cells[0])
 
 
 def _cell(requirement: str, results: tuple[Result, ...]) -> Cell:

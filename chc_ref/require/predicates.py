@@ -17,7 +17,7 @@ import attrs
 from chc_ref.core.chain import Chain
 from chc_ref.core.directory import ManagerState
 from chc_ref.core.memory import Memory
-from chc_ref.core.messages import MoveRequested, Packet, Scale
+from chc_ref.core.messages import Arrive, MoveRequested, Packet, Scale
 from chc_ref.core.node import EntryState, NodeState
 from chc_ref.core.root import RootState
 from chc_ref.core.store import StoreState
@@ -73,8 +73,10 @@ class Loss:
 class Requirements:
     """What is required of every run of one chain. Remembers the ideal executions it has run."""
 
-    def __init__(self, chain: Chain) -> None:
+    def __init__(self, chain: Chain, arrivals: tuple[Arrive, ...] = ()) -> None:
         self.chain = chain
+        self.arrivals = arrivals
+        """All input, in order of arrival, where it is known beforehand."""
         self.roots, self.stores = chain.root_addresses, chain.stores
         self.lasts = frozenset(v.name for v in chain.vertices) - {above for above, _ in chain.edges}
         self.per_flow = {
@@ -93,7 +95,10 @@ class Requirements:
             Predicate("R2", ("sink",), lambda sink: left_out_of_order(sink.outputs)),
             *(Predicate("R5", (s,), lambda store: made_twice(store.memory)) for s in self.stores),
             *(Predicate("R2", (s,), lambda store: out_of_order(store.memory)) for s in self.stores),
-            *(Predicate("R4", (r,), lambda entry: disordered(entry.root)) for r in self.roots),
+            *(
+                Predicate("R4", (r,), lambda entry: disordered(entry.root, self.arrivals))
+                for r in self.roots
+            ),
             Predicate("COE", (*self.roots, "sink", *stores), self._outputs, _sees_of_outputs),
         )
 
@@ -146,11 +151,30 @@ class Requirements:
             for wrong in self.compare(view, ideals[0], loss):
                 yield wrong
                 yield attrs.evolve(wrong, requirement="COE")
-        yield from filter(None, (self._not_let_in(view), undone(view)))
+        yield from filter(None, (self.stale(view), self._not_let_in(view), undone(view)))
+
+    def stale(self, view: View) -> Difference | None:
+        """R3: at rest every copy of a shared object has its value (CACHE-3, CACHE-4).
+
+        A reader that nobody calls back serves what some ideal execution would have served, as
+        long as it does not look twice: no output tells.
+        """
+        physical = {k: v for s in self.stores for k, v in view[s].memory.values.items()}
+        nodes = {a: s for a, s in sorted(view.items()) if isinstance(s, NodeState) and s.up}
+        for address, node in nodes.items():
+            for key, value in sorted_items(node.instance.client.copies):
+                if key in physical and value != physical[key]:
+                    where = f"copy of {key} at {address}"
+                    return Difference("R3", where, f"{physical[key]!r}", f"{value!r}")
+        return None
 
     def _not_let_in(self, view: View) -> Difference | None:
-        """LIVE: all input is let in or dropped (ROOT-4); a root that fails may take some."""
-        if any(root in view["world"].crashed for root in self.roots):
+        """LIVE: all input is let in or dropped (ROOT-4).
+
+        A root whose log is in the store may take with it what the store does not have yet.
+        """
+        failed = any(root in view["world"].crashed for root in self.roots)
+        if failed and self.chain.log == "store":
             return None
         arrived = view["world"].arrived
         states = [view[root].root for root in self.roots]
@@ -214,8 +238,13 @@ def out_of_order(memory: Memory) -> Difference | None:
     return None
 
 
-def disordered(root: RootState) -> Difference | None:
+def disordered(root: RootState, arrivals: tuple[Arrive, ...] = ()) -> Difference | None:
     """R4: clocks are unique, and in the order of arrival."""
+    coming = iter(arrivals)
+    for _, (clock, packet) in sorted(root.entered.items()) if arrivals else ():
+        if packet not in coming:  # which takes all up to it from the iterator
+            order = "behind one that came later"
+            return Difference("R4", f"clock {clock}", "in the order of arrival", order)
     entered = [clock for _, (clock, _) in sorted(root.entered.items())]
     for one, next_one in itertools.pairwise(entered):
         if next_one <= one:
@@ -354,6 +383,10 @@ WITNESSES: dict[str, Callable[[Any], bool]] = {
         len(moves) > 1 for _, moves in getattr(state, "moves", {}).items()
     ),
     "down": _nodes(lambda node: not node.up),
+    "failed_together": lambda state: (
+        isinstance(state, ManagerState)
+        and sum(not runs for _, (_, runs) in state.recovering.items()) > 1
+    ),
     "recovered": _nodes(lambda node: node.queue.valid > 0 and not node.queue.recovering),
     "set_aside": _nodes(lambda node: bool(node.queue.aside)),
     "replay_met_original": _nodes(

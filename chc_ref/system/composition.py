@@ -140,6 +140,10 @@ class System:
         """Tell whether a component takes part; manager, sink and world cannot be down."""
         return getattr(self.seen(state), "up", True)
 
+    def is_calm(self, manager: Any) -> bool:
+        """Tell whether the manager has nobody to bring back."""
+        return not self.seen(manager).recovering
+
     def awaited(self, at: int, state: Any) -> list[tuple[int, int]]:
         """Give (there, back): the channels on which a component has unacknowledged messages."""
         if not isinstance(state, EndpointState):
@@ -192,6 +196,9 @@ class System:
                 if isinstance(event, Crash):
                     victim = self.index[event.address]
                     if not self.is_up(victim, state.components[victim]):
+                        continue
+                    manager = state.components[self.index["manager"]]
+                    if self.world.apart and not self.is_calm(manager):
                         continue
                 if isinstance(event, RetransmitTimer) and not self.is_stuck(at, state):
                     continue

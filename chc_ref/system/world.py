@@ -117,6 +117,8 @@ class World:
     forgets: tuple[Address, ...] = ()
     """Roots that tell which packets are over, in this order."""
     initial: WorldState = WorldState()
+    apart: bool = False
+    """A component crashes only when the manager has no other one to bring back."""
 
     def offers(self, state: WorldState) -> list[Any]:
         """Give what may happen next; a crash only of an instance that is up is carried out."""

@@ -210,3 +210,32 @@ CLAIMS: dict[str, dict[str, Claim]] = {
 }
 """By system and requirement. What the paper does not speak of is not in it, nor R5 and R6 of FTMB
 and Pico Replication: see docs/variants.md."""
+
+_OWN_REPLAYS = "no rule here can say it: what knows its own replays (R1) knows those of others too"
+
+BEYOND: dict[str, dict[str, str]] = {
+    **{
+        name: {"R5": f"{_R5}; {_OWN_REPLAYS}", "R6": f"{_ONE_NF}; {_OWN_REPLAYS}"}
+        for name in ("ftmb", "pico_replication")
+    },
+    **{
+        name: {"R3": "2.2 means OpenNF's consistent sharing: opennf_consistent"}
+        for name in ("opennf_loss_free", "opennf_order_preserving")
+    },
+}
+"""What the paper says, or means, and a cell of that variant cannot show."""
+
+_STORE = "2.2: NF state is in a state store external to NFs; this ensures state availability (R1)"
+_META = "2.2: metadata makes state transfer safety (R2) and shared state consistency (R3) simple"
+_CLOCKS = "2.2: per packet logical clocks directly support cross-instance ordering (R4)"
+_LOGS = "2.2: clocks and logs support duplicate suppression (R5) and COE under failover (R6)"
+
+CHC: dict[str, Claim] = {
+    name: Claim(True, source)
+    for name, source in zip(
+        ("R1", "R2", "R3", "R4", "R5", "R6"),
+        (_STORE, _META, _META, _CLOCKS, _LOGS, _LOGS),
+        strict=True,
+    )
+}
+"""What the paper says of CHC itself."""
