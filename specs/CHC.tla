@@ -57,7 +57,7 @@ Dropped == FALSE
 
 WaitForAllCopies == TRUE  \* ROOT-3: a packet is over when all copies have ended
 WaitForCommits == TRUE    \* DEL-3: and when all updates are committed
-SignalAtCommit == TRUE    \* DEL-2: the store signals, and no instance before it
+SignalByStore == TRUE     \* DEL-2: the store signals a commit, and no instance before it
 
 \* DEL-1, DEL-3 amended: the vector is the set of the updates, and is covered.
 Covered(vector, signals) == vector \subseteq signals
@@ -209,7 +209,7 @@ TakeDelete(i) ==
     /\ UNCHANGED <<clock, instances, store, delivered>>
 
 \* DEL-2: an update is committed.  The packet may be over by now.
-TakeSignalFrom(from) ==
+TakeSignal(from) ==
     /\ Comes(from, "root", "committed")
     /\ LET u == Head(channel[<<from, "root">>]).update
            entry == log[u.clock]
@@ -217,8 +217,6 @@ TakeSignalFrom(from) ==
                   ELSE Kept(u.clock, [entry EXCEPT !.signals = @ \cup {u}])
     /\ channel' = Taken(from, "root")
     /\ UNCHANGED <<clock, instances, store, delivered>>
-
-TakeSignal == \E from \in {"store"} \cup Instances : TakeSignalFrom(from)
 
 -----------------------------------------------------------------------------
 (* Instance *)
@@ -234,7 +232,7 @@ Send(s, i, to, message) == [s EXCEPT !.sends = Append(@, <<i, to, message>>)]
 
 Tell(s, i, update, blocking) ==
     LET told == Send(s, i, "store", Apply(update, blocking))
-    IN  IF SignalAtCommit THEN told ELSE Send(told, i, "root", Committed(update))
+    IN  IF SignalByStore THEN told ELSE Send(told, i, "root", Committed(update))
 
 \* STORE-5, CACHE-2: updates that p does not wait for go out before anything else of it.
 \* REC-2: behind the last vertex the output waits until the root has the delete.
@@ -290,11 +288,9 @@ Step(i, from, s) ==
     /\ channel' = After(Taken(from, i), after.sends)
     /\ UNCHANGED <<root, store, delivered>>
 
-TakePacketFrom(from, i) ==
+TakePacket(from, i) ==
     /\ Comes(from, i, "packet")
     /\ Step(i, from, Before(i, Append(queue[i], Head(channel[<<from, i>>]))))
-
-TakePacket(i) == \E from \in {"root"} \cup Instances : <<from, i>> \in Pairs /\ TakePacketFrom(from, i)
 
 \* MOVE-4: the flow's value comes, and with it the turn of what waited for it.
 TakeGranted(i) ==
@@ -341,7 +337,7 @@ ServeAcquire(i) ==
 ServeApply(i) ==
     /\ Comes(i, "store", "apply")
     /\ LET a == Head(channel[<<i, "store">>])
-           signal == IF SignalAtCommit THEN << <<"store", "root", Committed(a.update)>> >> ELSE <<>>
+           signal == << <<"store", "root", Committed(a.update)>> >>
            answer == IF a.blocking THEN << <<"store", i, Result(a.update)>> >> ELSE <<>>
        IN  /\ applied' = [applied EXCEPT ![a.update.object] = Append(@, a.update)]
            /\ channel' = After(Taken(i, "store"), answer \o signal)
@@ -370,12 +366,19 @@ Init ==
     /\ applied = [o \in Objects |-> <<>>]
     /\ delivered = <<>>
 
-AtInstance(i) == TakePacket(i) \/ TakeGranted(i) \/ TakeResult(i) \/ TakeDeleted(i)
+AtInstance(i) ==
+    \/ \E from \in {"root"} \cup Instances : TakePacket(from, i)
+    \/ TakeGranted(i) \/ TakeResult(i) \/ TakeDeleted(i)
+
 AtStore(i) == ServeAcquire(i) \/ ServeApply(i)
+
+AtRoot ==
+    \/ \E from \in {"store"} \cup Instances : TakeSignal(from)
+    \/ \E i \in Instances : TakeDelete(i)
 
 \* Every message is taken in the end; packets need not come.  Each step takes a message
 \* and none goes round, so to let somebody step is to let everybody step.
-Work == TakeSignal \/ \E i \in Instances : AtInstance(i) \/ AtStore(i) \/ TakeDelete(i) \/ Leave(i)
+Work == AtRoot \/ \E i \in Instances : AtInstance(i) \/ AtStore(i) \/ Leave(i)
 
 Next == Arrive \/ Work
 
@@ -475,13 +478,12 @@ NothingStuck ==
         /\ \A i \in Instances : work[i].awaits = Nothing /\ Buffered(i) = {}
 
 (***************************************************************************)
-(* LIVE: every packet that comes leaves the log in the end.                *)
+(* LIVE: every packet that comes leaves in all its copies, and its entry   *)
+(* leaves the log.                                                         *)
 (***************************************************************************)
-EveryEntryGoes == \A k \in Clocks : clock >= k ~> clock >= k /\ ~Logged(k)
+IsThrough(k) == ~Logged(k) /\ \A b \in Ends : <<k, b>> \in {Leaving(o) : o \in Range(delivered)}
 
-EveryCopyLeaves ==
-    \A k \in Clocks, b \in Ends :
-        clock >= k ~> <<k, b>> \in {Leaving(o) : o \in Range(delivered)}
+EveryPacketGetsThrough == \A k \in Clocks : clock >= k ~> IsThrough(k)
 
 -----------------------------------------------------------------------------
 (***************************************************************************)

@@ -13,6 +13,7 @@ import attrs
 
 from chc_ref.core import messages as m
 from chc_ref.core.values import Address, Branch, Flow, ObjectKey, vertex_of
+from chc_ref.core.varied import Varied
 from chc_ref.core.work import InstanceState, Work
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import Action, Happen, State, System
@@ -229,7 +230,8 @@ class Chain:
         """Give (vertex, object) of each token bit."""
         tokens: dict[int, tuple[str, Any]] = {}
         for one in self.instances:
-            instance = self.system.physical.components[one].instance  # type: ignore[attr-defined]
+            machine: Any = self.system.physical.components[one]
+            instance = (machine.component if isinstance(machine, Varied) else machine).instance
             for declared in instance.nf.objects:
                 tokens[instance.tokens[declared.name]] = (vertex_of(one), declared)
         return [tokens[bit] for bit in sorted(tokens)]
