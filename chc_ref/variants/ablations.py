@@ -31,7 +31,7 @@ _ROOT = (
         "deleted_at_first_end",
         "A packet leaves the log when the first of its copies has ended.",
         ("ROOT-3",),
-        all_ended=lambda share: True,
+        all_ended=lambda share: share > 0,
     ),
     ablation(
         "every_delete_is_first",
