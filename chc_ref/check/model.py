@@ -45,6 +45,7 @@ KEYS: Keys = {
     "violates": (str, False),
     "rules": (str, False),
     "packets": (list, True),
+    "any_order": (bool, False),
     "moves": (list, False),
     "fragile": (list, False),
     "most_crashes": (int, False),
@@ -205,7 +206,10 @@ def _model(path: Path, data: dict[str, Any]) -> Model:
         tuple(chain.root_for(arrival.flow) for arrival in arrivals),
         tuple(data.get("polls", ())),
         tuple(data.get("forgets", ())),
+        data.get("any_order", False),
     )
+    if world.any_order and len(set(arrivals)) < len(arrivals):
+        raise UsageError("any_order: two packets are equal, and who came could not be told")
     try:
         expect = Verdict(data["expect"])
     except ValueError:

@@ -286,6 +286,8 @@ def table_of(chain: Chain, world: World) -> dict[str, Any]:
     table["edges"] = [list(edge) for edge in chain.edges]
     table |= {key: getattr(chain, key) for key in CHAIN_KEYS}
     table["packets"] = [arrivals.write(arrival) for arrival in world.arrivals]
+    if world.any_order:
+        table["any_order"] = True
     table["moves"] = [_wish(wish) for wish in world.wishes]
     table["fragile"], table["most_crashes"] = list(world.fragile), world.most_crashes
     table["checkpoints"] = list(world.checkpoints)
