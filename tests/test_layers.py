@@ -17,7 +17,7 @@ LAYERS = (
     {"system", "require", "variants"},
     {"check", "prove", "net", "replay"},
     {"suite", "places", "diagram", "console", "catalogue"},
-    {"matrix"},
+    {"matrix", "reducing"},
     {"cli", "pytest_plugin", "traceability"},
 )
 """Lowest first; a module may import from its own folder and from lower layers."""
