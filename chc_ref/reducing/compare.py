@@ -20,7 +20,7 @@ from chc_ref.check.cells import Row
 from chc_ref.check.explore import Explorer, Limits, Method
 from chc_ref.check.model import Model, load
 from chc_ref.check.rows import Rows
-from chc_ref.check.touches import Touch, Touches
+from chc_ref.check.touches import NONE, Possible, Touch, Touches
 from chc_ref.console import out
 from chc_ref.core.rules import Rules
 from chc_ref.places import folder
@@ -113,28 +113,31 @@ def dependences(touches: Touches, row: Row) -> Iterator[str]:
     """Say which actions of a state depend on each other though they touch nothing both of them.
 
     Of two that do not, either order must be possible and lead to the same state. Neither may let
-    a third component do more or less, but take what it is sent on a channel that was empty.
+    a third component do more or less, but take what it is sent on a channel that was empty. What
+    is taken from a channel that is not FIFO is left out: the search takes nothing of it for
+    granted, and lets nobody go first who takes more of it later.
     """
-    possible, _ = touches.possible(row)
     touch_of: list[Touch] = touches.values.values
-    name = touches.cells.actions.values
-    for one in possible:
-        mine = touch_of[one.touch]
-        behind = {other.code: other for other in touches.possible(one.after)[0]}
+    name, faulty = touches.cells.actions.values, touches.cells.system.faulty
+
+    def ordered(row: Row) -> dict[int, tuple[Possible, Touch]]:
+        every = ((one, touch_of[one.touch]) for one in touches.possible(row)[0])
+        return {o.code: (o, t) for o, t in every if t.taken == NONE or not faulty[t.taken]}
+
+    possible = ordered(row)
+    for one, mine in possible.values():
+        behind = ordered(one.after)
         sent = {channel for channel, had in mine.puts if not had}
-        before = {other.code for other in possible}
-        for other in possible:
-            theirs = touch_of[other.touch]
+        for other, theirs in possible.values():
             if mine.parties & theirs.parties:
                 continue
+            swapped = ordered(other.after)
             if other.code not in behind:
                 yield f"{name[one.code]} forbids {name[other.code]}"
-                continue
-            swapped = {o.code: o for o in touches.possible(other.after)[0]}
-            if one.code not in swapped or swapped[one.code].after != behind[other.code].after:
+            elif one.code in swapped and swapped[one.code][0].after != behind[other.code][0].after:
                 yield f"{name[one.code]} and {name[other.code]} do not commute"
-        for code in behind.keys() - before:
-            theirs = touch_of[behind[code].touch]
+        for code in behind.keys() - possible.keys():
+            theirs = behind[code][1]
             if not mine.parties >> theirs.actor & 1 and theirs.taken not in sent:
                 yield f"{name[one.code]} allows {name[code]}"
 
