@@ -23,6 +23,7 @@ from chc_ref.errors import ChcError, UsageError
 from chc_ref.export import command as export
 from chc_ref.export.command import SCHEDULE, Formats, Save
 from chc_ref.matrix.command import matrix
+from chc_ref.reducing.options import CompactOption, ReduceOption, reductions
 from chc_ref.tlc.command import tlc
 from chc_ref.verdict import Fairness, Order
 
@@ -88,11 +89,13 @@ def check(
         Order, typer.Option(help="Breadth first, depth first, or random walks.")
     ] = Order.BREADTH,
     walks: Annotated[int, typer.Option(min=1, help="Number of random walks.")] = 1_000,
-    seed: Annotated[int, typer.Option(help="Seed of random walks.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of random walks, or of hashes.")] = 0,
     checkpoint: Annotated[
         Path | None,
         typer.Option(help="File that a stopped search of one model is kept in, and goes on from."),
     ] = None,
+    reduce: ReduceOption = "",
+    compact: CompactOption = None,
     slow: Annotated[bool, typer.Option(help="Run what is marked slow too.")] = False,
     simplify: Annotated[
         bool, typer.Option(help="Show counterexamples with the fewest crashes, moves and packets.")
@@ -112,7 +115,9 @@ def check(
     from chc_ref.verdict import Verdict, worst
 
     wanted = export.formats_of(formats, save)
-    method = Method(backend, threads, fairness, order, walks, seed, checkpoint)
+    method = Method(
+        backend, threads, fairness, order, walks, seed, checkpoint, reductions(reduce), compact
+    )
     checks = _select(names or [], engine, variant, models, proofs, method)
     checks = [c for c in checks if slow or names or not c.slow]
     if checkpoint is not None and [c.engine for c in checks] != ["explorer"]:

@@ -42,6 +42,15 @@ class Order(enum.Enum):
     """At random; never all of it."""
 
 
+class Reduction(enum.Enum):
+    """How to search fewer states, with the same verdict (docs/checker.md)."""
+
+    PERSISTENT = "por"
+    """Partial order: leave out orders that make no difference."""
+    SYMMETRY = "symmetry"
+    """States that differ by names count as one."""
+
+
 @attrs.frozen
 class Report:
     """Outcome of one check by one engine."""
@@ -68,6 +77,8 @@ class Report:
     """The counterexample as a file for ``chc replay``, from an engine that can give one."""
     miscounted: str = ""
     """How states or steps differ from what is pinned for the model, if they do."""
+    miss: float | None = None
+    """Bound of the probability that a state was missed, where states are remembered by hashes."""
     loop: int | None = None
     """Steps before those that go round for ever, in a counterexample that never ends (LIVE)."""
 

@@ -20,7 +20,7 @@ LAYERS = (
     {"tlc"},
     {"suite", "diagram", "catalogue"},
     {"export"},
-    {"matrix", "counts"},
+    {"matrix", "counts", "reducing"},
     {"cli", "pytest_plugin", "traceability"},
 )
 """Lowest first; a module may import from its own folder and from lower layers."""

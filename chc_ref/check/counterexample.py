@@ -21,7 +21,7 @@ from chc_ref.check.schedule import Schedule
 from chc_ref.check.words import describe, say, step_name
 from chc_ref.core.rules import Rules
 from chc_ref.errors import CheckerError, UsageError
-from chc_ref.require.predicates import REQUIREMENTS, Requirements
+from chc_ref.require.predicates import REQUIREMENTS
 from chc_ref.system.composition import Action, Again, State, System
 from chc_ref.variants import library
 from chc_ref.verdict import Report, Verdict
@@ -140,7 +140,7 @@ def confirm(
 
     """
     actions = tuple(actions)
-    run = schedule.Run(model.system(), Requirements(model.chain))
+    run = schedule.Run(model.system(), model.requirements)
     states, found = [run.state], run.judged()
     for number, action in enumerate(actions, start=1):
         if found:
@@ -208,7 +208,7 @@ def of_schedule(saved: Schedule, rules: Rules | None = None) -> Counterexample:
 
 def _for_ever(model: Model, actions: list[Action], loop: int, wanted: str) -> str:
     """Say what a run violates that is to go round for ever, ``wanted`` if that is among it."""
-    system, requirements = model.system(), Requirements(model.chain)
+    system, requirements = model.system(), model.requirements
     states = [system.initial]
     for action in actions:
         states.append(system.step(states[-1], action))

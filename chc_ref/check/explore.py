@@ -17,18 +17,21 @@ from chc_ref.check import schedule
 from chc_ref.check.cells import Cells
 from chc_ref.check.checkpoint import Checkpoint, read, write
 from chc_ref.check.halves import ENDLESS, Halves, Judge, Outcome, Parting, Search, most_halves, part
+from chc_ref.check.hashed import TOLERABLE
 from chc_ref.check.kernel import AUTOMATIC, Compiled, search
 from chc_ref.check.live import endless, lasso
 from chc_ref.check.model import Model
 from chc_ref.check.properties import Properties
+from chc_ref.check.reduced import GivesWay, Plan, plan
+from chc_ref.check.rows import Rows
 from chc_ref.check.walks import DepthFirst, Tree, Walks
 from chc_ref.check.words import describe
 from chc_ref.core.rules import Rules
 from chc_ref.errors import UsageError
-from chc_ref.require.predicates import REQUIREMENTS, WITNESSES, Requirements
+from chc_ref.require.predicates import REQUIREMENTS, WITNESSES
 from chc_ref.system.composition import Action, System
 from chc_ref.system.endpoint import SITUATIONS
-from chc_ref.verdict import Fairness, Order, Report, Verdict
+from chc_ref.verdict import Fairness, Order, Reduction, Report, Verdict
 
 Progress = Callable[[int, int, int], None]
 """Called with (states, frontier, depth)."""
@@ -61,6 +64,10 @@ class Method:
     """Of random walks."""
     checkpoint: Path | None = None
     """File that a stopped search is written to, and that it goes on from."""
+    reduce: frozenset[Reduction] = frozenset()
+    """What to leave out. The verdict is the same, the counterexample need not be the shortest."""
+    compact: int | None = None
+    """Bits to remember a state by, for a search that may miss some; ``seed`` is theirs too."""
 
 
 def taken() -> float:
@@ -94,8 +101,9 @@ class Explorer:
         self.method = method or Method()
         self.system: System = model.system(self.rules)
         self.cells = Cells(self.system)
-        self.properties = Properties(self.cells, Requirements(model.chain, model.world.arrivals))
-        self.search = self._parted(part([self.cells.row(self.system.initial)]))
+        self.properties = Properties(self.cells, model.requirements)
+        self.plan = self._planned()
+        self.search = self._begin()
         self._stages = [*STAGES, self.limits.states]
         self._started = 0.0
         self.finished = False
@@ -114,6 +122,8 @@ class Explorer:
             UsageError: the file cannot be written.
 
         """
+        if isinstance(self.search, Rows):
+            raise UsageError("a search with --reduce or --compact cannot be kept")
         parting, found = self.search.parting, self.search.saved()
         stages = tuple(self._stages)
         of = (self.model.name, repr(self.model.table), self.rules.name)
@@ -162,6 +172,9 @@ class Explorer:
         """Look for runs that never end, once all states are known (LIVE)."""
         if found.stopped or found.violation is not None or not endless(self.cells):
             return report
+        if isinstance(self.search, Rows):
+            why = "runs that never end are not looked for with --reduce or --compact"
+            return attrs.evolve(report, verdict=Verdict.INCONCLUSIVE, violated=why)
         try:
             requirements, fairness = self.properties.requirements, self.method.fairness
             run = lasso(self.cells, self.search, requirements, fairness, self._hurry)
@@ -190,7 +203,11 @@ class Explorer:
         """Say what a search has found."""
         reached = self._witnessed()
         verdict, violated = self._verdict(found, reached)
+        miss = self.plan.miss(self.search)
+        if miss is not None and miss > TOLERABLE and verdict is Verdict.HOLDS:
+            verdict, violated = Verdict.INCONCLUSIVE, "too few bits a state for so many states"
         actions = [] if found.violating is None else self.path(found.violating)
+        bounds = filter(None, (self.model.bounds, self.plan.said(self.search)))
         return Report(
             "explorer",
             self.model.name,
@@ -200,12 +217,13 @@ class Explorer:
             found.transitions,
             found.depth,
             time.monotonic() - self._started,
-            self.model.bounds,
+            "; ".join(bounds),
             violated,
             describe(self.system, actions) if actions else (),
             tuple(reached.items()),
             None if found.stopped or found.violation is not None else self.cells.local_steps,
             schedule.write(self.model, actions, violated, self.rules) if actions else "",
+            miss=miss,
         )
 
     def _found(self, progress: Progress | None) -> Outcome:
@@ -224,6 +242,12 @@ class Explorer:
             return self.stop
 
         judge = Judge(self.properties.summary, self.properties.judge, ask)
+        while isinstance(self.search, Rows):
+            try:
+                return self.search.run(judge, self.limits.states)
+            except GivesWay as reason:
+                self.plan.give_way(reason)
+                self.search = self._begin()
         if self.method.order is not Order.BREADTH and not isinstance(self.search, Tree):
             self.search = self._other(self.search)
         deepest = ENDLESS if self.limits.depth is None else self.limits.depth
@@ -248,6 +272,20 @@ class Explorer:
         if self.method.order is Order.DEPTH:
             return DepthFirst(halves, begin)
         return Walks(halves, begin, self.method.walks, self.method.seed)
+
+    def _planned(self) -> Plan:
+        method = self.method
+        other = (
+            ("--order", None if method.order is Order.BREADTH else method.order),
+            ("--checkpoint", method.checkpoint),
+            ("--depth", self.limits.depth),
+        )
+        return plan(self.model, method.reduce, method.compact, method.seed, method.backend, other)
+
+    def _begin(self) -> Rows | Search | Compiled:
+        if self.plan:
+            return self.plan.search(self.model, self.cells, self.properties)
+        return self._parted(part([self.cells.row(self.system.initial)]))
 
     def _parted(self, parting: Parting) -> Search | Compiled:
         first = self.cells.row(self.system.initial)

@@ -29,6 +29,7 @@ from chc_ref.core.vertex import Wish
 from chc_ref.errors import UsageError
 from chc_ref.files import Keys, at, check_keys, read_toml
 from chc_ref.nfs.tiny import TINY
+from chc_ref.require.predicates import Requirements
 from chc_ref.system.composition import System
 from chc_ref.system.endpoint import MakeTransport, over_network
 from chc_ref.system.network import ANY, FIFO, TRANSPORT, Channel, Network, Pattern, names, network
@@ -45,6 +46,7 @@ KEYS: Keys = {
     "violates": (str, False),
     "rules": (str, False),
     "packets": (list, True),
+    "any_order": (bool, False),
     "moves": (list, False),
     "fragile": (list, False),
     "most_crashes": (int, False),
@@ -106,6 +108,12 @@ class Model:
         if self.network.transport:
             physical = over_network(physical, self.network, self.transport)
         return System(physical, self.world, self.network)
+
+    @property
+    def requirements(self) -> Requirements:
+        """Give what is required of its runs."""
+        in_order = not self.world.any_order
+        return Requirements(self.chain, self.world.arrivals if in_order else ())
 
     @property
     def bounds(self) -> str:
@@ -208,7 +216,10 @@ def _model(path: Path, data: dict[str, Any]) -> Model:
         tuple(data.get("polls", ())),
         tuple(data.get("forgets", ())),
         apart=data.get("apart", False),
+        any_order=data.get("any_order", False),
     )
+    if world.any_order and len(set(arrivals)) < len(arrivals):
+        raise UsageError("any_order: two packets are equal, and who came could not be told")
     try:
         expect = Verdict(data["expect"])
     except ValueError:

@@ -47,6 +47,24 @@ class Properties:
                 seen.append(self._look(number, cell))
         return self._looked(tuple(seen)) << FLAGS | (QUIET if self._quiet[cell] else 0)
 
+    def combined(self, cell: int) -> Row:
+        """Give ids of what predicates on several components see of a cell."""
+        of: Cell = self.cells.cells.values[cell]
+        several = (n for n, at in enumerate(self.places) if len(at) > 1 and of.at in at)
+        return tuple(self._look(number, cell) for number in several)
+
+    def several(self) -> set[int]:
+        """Give the positions of what predicates on several components read."""
+        return {at for places in self.places if len(places) > 1 for at in places}
+
+    def differ(self, row: Row) -> bool:
+        """Tell whether a predicate on several components does not hold."""
+        return any(
+            self._wrong(number, tuple(row[at] for at in places)) is not None
+            for number, places in enumerate(self.places)
+            if len(places) > 1
+        )
+
     def judge(self, row: Row) -> Difference | None:
         """Give what a state violates first, if anything, but for what is to be passed over."""
         return next((w for w in self._breaches(row) if w.requirement not in self.passed_over), None)

@@ -143,7 +143,7 @@ def carried_out(schedule: Schedule, system: System) -> tuple[list[Action], str]:
         UsageError: a step is not possible; the text gives its number and what is.
 
     """
-    run = Run(system, Requirements(schedule.model.chain))
+    run = Run(system, schedule.model.requirements)
     violated, actions = run.judged(), list[Action]()
     for number, step in enumerate(schedule.steps, start=1):
         if violated:
@@ -265,6 +265,8 @@ def table_of(chain: Chain, world: World) -> dict[str, Any]:
     table["edges"] = [list(edge) for edge in chain.edges]
     table |= {key: getattr(chain, key) for key in CHAIN_KEYS}
     table["packets"] = [arrivals.write(arrival) for arrival in world.arrivals]
+    if world.any_order:
+        table["any_order"] = True
     table["moves"] = [_wish(wish) for wish in world.wishes]
     table["fragile"], table["most_crashes"] = list(world.fragile), world.most_crashes
     table["checkpoints"] = list(world.checkpoints)

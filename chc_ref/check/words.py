@@ -45,6 +45,8 @@ def step_name(action: Action) -> str:
     match action:
         case Happen(_, Crash(address)):
             return f"crash {address}"
+        case Happen(_, Arrival(_, flow)) if flow is not None:
+            return f"arrive {flow}"
         case Happen(at, event):
             kind = type(event)
             return OF_THE_WORLD[kind] if kind in OF_THE_WORLD else f"{TIMERS[kind]} {at}"

@@ -19,7 +19,6 @@ from chc_ref.check.words import step_name
 from chc_ref.errors import UsageError
 from chc_ref.files import read_toml
 from chc_ref.places import folder
-from chc_ref.require.predicates import Requirements
 from chc_ref.system.composition import Action, Happen, Lose
 from chc_ref.system.network import Double, Drop
 from chc_ref.system.world import Crash
@@ -89,7 +88,7 @@ def load(path: Path) -> Schedule:
 def _check_mended(saved: Schedule) -> None:
     """Follow a run as far as it goes, and on until all is at rest: it must violate nothing."""
     __tracebackhide__ = True
-    run = Run(saved.model.system(), Requirements(saved.model.chain))
+    run = Run(saved.model.system(), saved.model.requirements)
     taken: list[str] = []
     violated = run.judged()
     for number, step in enumerate(saved.steps, start=1):

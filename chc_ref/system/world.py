@@ -21,7 +21,7 @@ from chc_ref.core.messages import (
     ForgetTimer,
     PollTimer,
 )
-from chc_ref.core.values import Address, evolve
+from chc_ref.core.values import Address, Flow, evolve
 from chc_ref.core.vertex import Wish
 
 
@@ -38,6 +38,8 @@ class Arrival:
     """Event: the next packet reaches the root."""
 
     packet: Arrive
+    of: Flow | None = None
+    """Its flow, where flows arrive in any order."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -94,6 +96,8 @@ class WorldState:
     drawn: int = 0
     polled: int = 0
     forgotten: int = 0
+    came: frozenset[Arrive] = frozenset()
+    """Packets that have arrived, where flows arrive in any order."""
 
 
 @attrs.frozen
@@ -116,6 +120,8 @@ class World:
     """Vertices whose manager asks for statistics, in this order."""
     forgets: tuple[Address, ...] = ()
     """Roots that tell which packets are over, in this order."""
+    any_order: bool = False
+    """Only packets of one flow arrive in the order of ``arrivals``."""
     initial: WorldState = WorldState()
     apart: bool = False
     """A component crashes only when the manager has no other one to bring back."""
@@ -123,7 +129,9 @@ class World:
     def offers(self, state: WorldState) -> list[Any]:
         """Give what may happen next; a crash only of an instance that is up is carried out."""
         events: list[Any] = []
-        if state.arrived < len(self.arrivals):
+        if self.any_order:
+            events += self._firsts(state)
+        elif state.arrived < len(self.arrivals):
             events.append(Arrival(self.arrivals[state.arrived]))
         if state.operated < len(self.wishes):
             events.append(Operate(self.wishes[state.operated]))
@@ -142,9 +150,13 @@ class World:
     def step(self, state: WorldState, event: Any) -> tuple[WorldState, list[Direct]]:
         """Let ``event`` happen."""
         match event:
-            case Arrival(packet):
+            case Arrival(packet, of):
                 arrived = evolve(state, arrived=state.arrived + 1)
-                root = self.roots[state.arrived] if self.roots else "root"
+                number = state.arrived
+                if of is not None:
+                    arrived = evolve(arrived, came=state.came | {packet})
+                    number = self.arrivals.index(packet)
+                root = self.roots[number] if self.roots else "root"
                 return arrived, [Direct(root, packet)]
             case Operate(wish):
                 operated = evolve(state, operated=state.operated + 1)
@@ -165,6 +177,14 @@ class World:
                 forgotten = evolve(state, forgotten=state.forgotten + 1)
                 return forgotten, [Direct(root, ForgetTimer())]
         raise KeyError(f"world: unexpected {event!r}")
+
+    def _firsts(self, state: WorldState) -> list[Arrival]:
+        """Give the next packet of each flow."""
+        firsts: dict[Flow, Arrival] = {}
+        for packet in self.arrivals:
+            if packet not in state.came:
+                firsts.setdefault(packet.flow, Arrival(packet, packet.flow))
+        return list(firsts.values())
 
     def finished(self, state: WorldState) -> bool:
         """Tell whether all packets have arrived and everything was asked for."""

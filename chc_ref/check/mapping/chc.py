@@ -16,12 +16,12 @@ from chc_ref.core.values import Address, Branch, Flow, ObjectKey, vertex_of
 from chc_ref.core.varied import Varied
 from chc_ref.core.work import InstanceState, Work
 from chc_ref.errors import UsageError
+from chc_ref.itf import Record
 from chc_ref.system.composition import Action, Happen, State, System
 from chc_ref.system.network import Deliver
 from chc_ref.system.world import Arrival
-from chc_ref.tlc.values import Function
 
-Names = dict[str, Any]
+Names = dict[Any, Any]
 
 TAKES = {
     ("root", m.Delete): "TakeDelete",
@@ -158,17 +158,15 @@ class Chain:
 
     def _applied(self, memory: Any, key: ObjectKey) -> list[Any]:
         """Give the updates of an object in their order: each has counted one further (MOVE-7)."""
-        of = [(one.result, id) for id, one in memory.records.items() if id.object == key]
-        return [_update(id.clock, id.branch, key) for _, id in sorted(of, key=lambda of: of[0])]
+        of = {record.result: one for one, record in memory.records.items() if one.object == key}
+        return [_update(one.clock, one.branch, key) for _, one in sorted(of.items())]
 
     def _channels(self, state: State) -> Names:
         every = self.instances
         ends = [(a, b) for a in every for b in (*every, "root", "store", "sink")]
         ends += [(a, b) for a in ("root", "store") for b in every]
         ends.append(("store", "root"))
-        return {
-            pair: [self._message(one) for one in self._content(state, pair)] for pair in ends
-        }
+        return {pair: [self._message(one) for one in self._content(state, pair)] for pair in ends}
 
     def _content(self, state: State, pair: tuple[Address, Address]) -> tuple[Any, ...]:
         at = self.system.channel_index.get(pair)
@@ -231,18 +229,19 @@ class Chain:
         tokens: dict[int, tuple[str, Any]] = {}
         for one in self.instances:
             machine: Any = self.system.physical.components[one]
-            instance = (machine.component if isinstance(machine, Varied) else machine).instance
+            node: Any = machine.component if isinstance(machine, Varied) else machine
+            instance = node.instance
             for declared in instance.nf.objects:
                 tokens[instance.tokens[declared.name]] = (vertex_of(one), declared)
         return [tokens[bit] for bit in sorted(tokens)]
 
 
 def _update(clock: int, branch: Branch, key: ObjectKey) -> Any:
-    return Function(clock=clock, branch=branch, object=_object(key))
+    return Record(clock=clock, branch=branch, object=_object(key))
 
 
 def _object(key: ObjectKey) -> Any:
-    return Function(vertex=key.vertex, name=key.name, key=SHARED if key.key == () else key.key)
+    return Record(vertex=key.vertex, name=key.name, key=SHARED if key.key == () else key.key)
 
 
 def _number(values: tuple[tuple[str, Any], ...]) -> int:

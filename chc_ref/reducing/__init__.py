@@ -1,0 +1,1 @@
+"""Searches of fewer states: their options, and what they are held against."""
