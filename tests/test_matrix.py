@@ -123,7 +123,7 @@ def test_the_core_is_a_part_of_what_results_are_known_by() -> None:
     """A change of any module that a search runs is a change of the digest."""
     root = Path(jobs.__file__).parent.parent
     files = {p.relative_to(root).parts[0] for part in jobs.CHECKED for p in [root / part]}
-    drivers = {"export", "matrix", "net", "prove", "replay", "installed"}
+    drivers = {"export", "matrix", "net", "prove", "reducing", "replay", "tlc", "installed"}
     commands = {
         "catalogue.py",
         "cli.py",

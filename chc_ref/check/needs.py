@@ -6,7 +6,7 @@ one of them may be doubled, or one may be lost; everything else stays FIFO and e
 violation says that the kind needs what was taken away; "harmless" says that these models show
 no need of it. The table of docs/channels.md is made so:
 
-    python -m chc_ref.check.needs models/needs/*.toml
+    python -m chc_ref.check.needs models/needs
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import attrs
 
 from chc_ref.check.explore import Explorer, Limits
-from chc_ref.check.model import Model, load
+from chc_ref.check.model import Model, is_model, load
 from chc_ref.core.chain import Chain
 from chc_ref.core.messages import Received
 from chc_ref.core.values import Address, vertex_of
@@ -108,10 +108,17 @@ def _cell(reports: list[Report]) -> str:
     return f"? {unseen[0].model}: {unseen[0].violated}" if unseen else "harmless"
 
 
+def _files(path: Path) -> list[Path]:
+    return (
+        [one for one in sorted(path.glob("*.toml")) if is_model(one)] if path.is_dir() else [path]
+    )
+
+
 def main(arguments: list[str]) -> int:
-    """Print the table of the models given; gives the exit code."""
+    """Print the table of the models given, or of folders of them; gives the exit code."""
     try:
-        print(table(need for path in arguments for need in sweep(load(Path(path)))), end="")
+        models = [load(path) for one in arguments for path in _files(Path(one))]
+        print(table(need for model in models for need in sweep(model)), end="")
     except ChcError as error:
         print(f"chc_ref.check.needs: {error}", file=sys.stderr)
         return 2
