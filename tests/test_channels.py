@@ -388,7 +388,7 @@ def test_a_broken_transport_is_caught(fault: type[Transport], name: str, violate
 
 
 def test_what_a_message_needs_is_found_out() -> None:
-    """CACHE-3, STORE-5: updates of a copied object need order; a lost callback leaves a stale copy."""
+    """CACHE-3, STORE-5: a copied object's updates need order; a lost callback, a stale copy."""
     needs = list(sweep(load(MODELS / "needs" / "copies.toml")))
     found = {(need.message, need.fault): need.report for need in needs}
     assert found["Apply", "overtakes"].violated.startswith("COE: ")

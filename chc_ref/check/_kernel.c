@@ -684,13 +684,17 @@ static void second_step(Worker *w) {
     }
 }
 
+/* A part is filled up to nine tenths. It grows by a half; by less where that is much memory, for
+ * there the time to put all states down again is a smaller evil. */
+#define FULL(room) ((room) * SLOTS / 10 * 9)
+#define MUCH ((size_t)1 << 20)
+
 /* Make room in a part of the table for `more` states. */
 static int widen(Kernel *k, int number, size_t more) {
     Part *part = &k->parts[number];
-    size_t slots = part->room * SLOTS;
-    if (part->n + more <= slots / 5 * 4) return 0;
     size_t room = part->room;
-    while (part->n + more > room * SLOTS / 5 * 4) room += room / 2 + 64;
+    if (part->n + more <= FULL(room)) return 0;
+    while (part->n + more > FULL(room)) room += (room < MUCH ? room / 2 : room / 5) + 64;
     free(part->at); /* first, so that never both are there */
     part->at = NULL;
     void *at = NULL;

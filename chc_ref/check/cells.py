@@ -10,7 +10,7 @@ distinct local step (component state, event), however many cells share it.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import attrs
 
@@ -66,9 +66,8 @@ class Memo(dict[Any, Any]):
         return value
 
 
-@attrs.frozen(cache_hash=True)
-class Cell:
-    """What an id of a cell stands for."""
+class Cell(NamedTuple):
+    """What an id of a cell stands for; a plain tuple, for it is looked up most of all."""
 
     at: int
     state: int
@@ -156,6 +155,12 @@ class Cells:
         self.worldly: set[tuple[int, int]] = set()
         """States of the world before and after what it does."""
         self._puts = Memo(self._put)
+        self._rests = Memo(lambda content: self.contents(self.contents.values[content][1:]))
+        self._delivers = Memo(lambda at: self.actions(Deliver(*self.system.channels[at])))
+        self._receipts = Memo(self._receipt)
+        self._ups = Memo(lambda of: self.system.is_up(of[0], self.states[of[0]].values[of[1]]))
+        self._idle = Memo(self._is_idle)
+        self._offered = Memo(self._offers)
 
     @property
     def local_steps(self) -> int:
@@ -219,8 +224,7 @@ class Cells:
         of: Cell = self.cells.values[cell]
         if any(of.contents):
             return False
-        offers = self.system.offers(of.at, self.value(cell)) if of.at < self.width else ()
-        return all(isinstance(event, Crash | RetransmitTimer) for event in offers)
+        return of.at == self.width or self._idle[of.at, of.state]
 
     def urgent(self, cell: int) -> tuple[int, int] | None:
         """Give (channel, place) of what must happen before anything else does, if anything."""
@@ -242,7 +246,7 @@ class Cells:
         urgent = self.urgent(cell)
         if urgent is not None:
             return tuple(self._crossings(of, *urgent))
-        return (*self._deliveries(of), *self._losses(cell, of), *self._events(cell, of))
+        return (*self._deliveries(of), *self._losses(cell, of), *self._events(of))
 
     def _deliveries(self, of: Cell) -> Iterator[Move]:
         for slot, channel in enumerate(self.system.inboxes[of.at]):
@@ -252,11 +256,10 @@ class Cells:
             if self.system.faulty[channel]:
                 yield from self._crossings(of, channel)
                 continue
-            message, *rest = self.contents.values[content]
-            after, pokes = self._taken(of, channel, self.messages.values[message])
-            left = self._with(of.contents, slot, self.contents(tuple(rest)))
-            action = Deliver(*self.system.channels[channel])
-            yield self.actions(action), self._cell(of.at, after, left), pokes
+            message = self.contents.values[content][0]
+            after, pokes = self._local(of.at, of.state, self._receipts[channel, message])
+            left = self._with(of.contents, slot, self._rests[content])
+            yield self._delivers[channel], self._cell(of.at, after, left), pokes
 
     def _crossings(self, of: Cell, channel: int, only: int | None = None) -> Iterator[Move]:
         """Let each message of a faulty channel be taken, stay or vanish."""
@@ -270,7 +273,8 @@ class Cells:
             rest = (keep if doubles else remove)(values, crossing.place)
             after, pokes = of.state, tuple[tuple[int, int], ...]()
             if not drops:
-                after, pokes = self._taken(of, channel, message_at(values, crossing.place))
+                message = self.messages(message_at(values, crossing.place))
+                after, pokes = self._local(of.at, of.state, self._receipts[channel, message])
             content = self.contents(tuple(map(self.messages, rest)))
             if doubles or drops:
                 spend = self.pokes(Spend(int(doubles), int(drops)))
@@ -279,32 +283,54 @@ class Cells:
             yield self.actions(crossing), cell, pokes
 
     def _losses(self, cell: int, of: Cell) -> Iterator[Move]:
-        if not self.system.is_up(of.at, self.value(cell)):
+        if not self._ups[of.at, of.state]:
             for channel, (source, to) in enumerate(self.ends):
                 if source == of.at and self.system.lossy[channel]:
                     lose = self.actions(Lose(*self.system.channels[channel]))
                     yield lose, cell, ((to, self.pokes(Empty(channel))),)
 
-    def _events(self, cell: int, of: Cell) -> Iterator[Move]:
-        name, state = self.system.names[of.at], self.value(cell)
-        for event in self.system.offers(of.at, state):
-            action = self.actions(Happen(name, event))
-            if name == WORLD:
-                after, directs = self.system.local(of.at, state, event)
-                tests = self._tests(event) if isinstance(event, Crash) else []
-                strikes = [(d.to, Strike(self._event(d.to, d.event))) for d in directs]
-                pokes = tuple((self.system.index[to], self.pokes(p)) for to, p in tests + strikes)
-                then = self.states[of.at](after)
-                self.worldly.add((of.state, then))
-                yield action, self._cell(of.at, then, of.contents), pokes
+    def _events(self, of: Cell) -> Iterator[Move]:
+        for code, after, pokes, only_alone in self._offered[of.at, of.state]:
+            moved = self._cell(of.at, after, of.contents)
+            if not only_alone:
+                yield code, moved, pokes
                 continue
-            happened, pokes = self._local(of.at, of.state, self._event(name, event))
-            moved = self._cell(of.at, happened, of.contents)
-            if not isinstance(event, RetransmitTimer):
-                yield action, moved, pokes
-                continue
-            for alone in self._stuck(of, state):
-                yield action, moved, alone + pokes
+            for alone in self._stuck(of, self.states[of.at].values[of.state]):
+                yield code, moved, alone + pokes
+
+    def _is_idle(self, of: tuple[int, int]) -> bool:
+        """Tell of a component and its state whether only a crash or a timer may come by itself."""
+        offers = self.system.offers(of[0], self.states[of[0]].values[of[1]])
+        return all(isinstance(event, Crash | RetransmitTimer) for event in offers)
+
+    def _offers(self, of: tuple[int, int]) -> list[tuple[int, int, Pokes, bool]]:
+        """Give what may happen at a component by itself, whatever is under way to it.
+
+        Returns:
+            Of each the action's code, the state after it, what it does elsewhere, and whether it
+            must be alone (``_stuck``).
+
+        """
+        at, state = of
+        name, found = self.system.names[at], []
+        happened = self._willed if name == WORLD else self._happened
+        for event in self.system.offers(at, self.states[at].values[state]):
+            code = self.actions(Happen(name, event))
+            found.append((code, *happened(at, state, event), isinstance(event, RetransmitTimer)))
+        return found
+
+    def _happened(self, at: int, state: int, event: Any) -> tuple[int, Pokes]:
+        return self._local(at, state, self._event(self.system.names[at], event))
+
+    def _willed(self, at: int, state: int, event: Any) -> tuple[int, Pokes]:
+        """Let the world do something, which strikes others in the same moment."""
+        after, directs = self.system.local(at, self.states[at].values[state], event)
+        tests = self._tests(event) if isinstance(event, Crash) else []
+        strikes = [(d.to, Strike(self._event(d.to, d.event))) for d in directs]
+        pokes = tuple((self.system.index[to], self.pokes(p)) for to, p in tests + strikes)
+        then = self.states[at](after)
+        self.worldly.add((state, then))
+        return then, pokes
 
     def _tests(self, crash: Crash) -> list[tuple[str, Any]]:
         """Give what must be so for a component to crash."""
@@ -345,7 +371,7 @@ class Cells:
                 less = self.states[of.at]((left[0] - doublings, left[1] - losses))
                 return self._cell(of.at, less, ()), ()
             case IfUp():
-                passes = self.system.is_up(of.at, self.value(cell))
+                passes = self._ups[of.at, of.state]
             case IfCalm():
                 passes = self.system.is_calm(self.value(cell))
             case IfIdle(channel, idle):
@@ -354,10 +380,11 @@ class Cells:
 
     # ------------------------------------------------------------------ local steps
 
-    def _taken(self, of: Cell, channel: int, message: Any) -> tuple[int, Pokes]:
-        """Let the receiver of a channel take ``message``."""
+    def _receipt(self, key: tuple[int, int]) -> int:
+        """Give the event that the receiver of a channel takes a message."""
+        channel, message = key
         source, to = self.system.channels[channel]
-        return self._local(of.at, of.state, self._event(to, Received(source, message)))
+        return self._event(to, Received(source, self.messages.values[message]))
 
     def _local(self, at: int, state: int, number: int) -> tuple[int, Pokes]:
         """Let the core take one local step, unless it has done so before."""

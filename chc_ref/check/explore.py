@@ -6,8 +6,10 @@ compiled kernel where there is one and in plain Python else, with the same resul
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import attrs
@@ -73,6 +75,18 @@ class Method:
 def taken() -> float:
     """Give the MiB of memory that this process takes."""
     return psutil.Process().memory_info().rss / 2**20
+
+
+@contextlib.contextmanager
+def _nothing_collected() -> Iterator[None]:
+    """Let Python not look for cycles of garbage: nearly all that a search makes, it keeps."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 STAGES = (1_000, 50_000, 1_000_000)
@@ -251,7 +265,12 @@ class Explorer:
         if self.method.order is not Order.BREADTH and not isinstance(self.search, Tree):
             self.search = self._other(self.search)
         deepest = ENDLESS if self.limits.depth is None else self.limits.depth
+        with _nothing_collected():
+            return self._staged(judge, deepest)
+
+    def _staged(self, judge: Judge, deepest: int) -> Outcome:
         while True:
+            assert not isinstance(self.search, Rows)  # has no parts; it has ended, or given way
             stage = ENDLESS if isinstance(self.search, Tree) else self._stages[0]
             most = min(stage, self.limits.states)
             found = self.search.run(judge, most, deepest)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import operator
 from array import array
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -459,4 +460,5 @@ def part(rows: list[Row]) -> Parting:
 
 def most_halves(parting: Parting, rows: list[Row]) -> int:
     """Count the halves of the side that has more of them, in these rows."""
-    return max(len({tuple(row[at] for at in side) for row in rows}) for side in parting.sides)
+    sides = (operator.itemgetter(*side) for side in parting.sides if side)
+    return max(len(set(map(side, rows))) for side in sides)

@@ -31,6 +31,8 @@ class Properties:
         self._looked = Interner(())
         self._looks: list[dict[tuple[int, int], int]] = [{} for _ in self.predicates]
         self._answers: list[dict[Row, Difference | None]] = [{} for _ in self.predicates]
+        self._summaries: dict[tuple[int, int], int] = {}
+        """By component and its state."""
         self._quiet = Memo(cells.is_quiet)
 
     def summary(self, cell: int) -> int:
@@ -39,13 +41,19 @@ class Properties:
         Of one that reads this component alone, that is whether it holds.
         """
         of: Cell = self.cells.cells.values[cell]
+        found = self._summaries.get((of.at, of.state))
+        if found is None:
+            found = self._summaries[of.at, of.state] = self._summary(of.at, cell)
+        return found << FLAGS | (QUIET if self._quiet[cell] else 0)
+
+    def _summary(self, at: int, cell: int) -> int:
         seen = []
         for number, places in enumerate(self.places):
-            if places == (of.at,) and self._wrong(number, (cell,)) is not None:
+            if places == (at,) and self._wrong(number, (cell,)) is not None:
                 seen.append(-1 - number)
-            elif len(places) > 1 and of.at in places:
+            elif len(places) > 1 and at in places:
                 seen.append(self._look(number, cell))
-        return self._looked(tuple(seen)) << FLAGS | (QUIET if self._quiet[cell] else 0)
+        return self._looked(tuple(seen))
 
     def combined(self, cell: int) -> Row:
         """Give ids of what predicates on several components see of a cell."""
