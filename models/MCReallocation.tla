@@ -7,9 +7,12 @@ EXTENDS Reallocation
 Two == {"count.0", "count.1"}
 AtHome == [f \in Flows |-> IF f = "A" THEN "count.1" ELSE "count.0"]
 
+JustA == <<"A">>
 AA == <<"A", "A">>
+AD == <<"A", "D">>
 AAD == <<"A", "A", "D">>
 
 Away == <<[flow |-> "A", to |-> "count.0"]>>
 AwayAndBack == Away \o <<[flow |-> "A", to |-> "count.1"]>>
+BothAway == Away \o <<[flow |-> "D", to |-> "count.1"]>>
 ====

@@ -469,14 +469,13 @@ ComesToRest(i, n) ==  \* the end of the step
 
 Comes(i, type) == toInstance[i] # <<>> /\ Head(toInstance[i]).type = type
 
-InstanceTakes(i, type) ==  \* QUEUE-1: the instance polls its queue when it has nothing to do
-    /\ Comes(i, type)
+InstanceTakesItem(i) ==  \* QUEUE-1: the instance polls its queue when it has nothing to do
     /\ ComesToRest(i, WorkOn([Awake(i) EXCEPT !.state.queue = Append(@, Head(toInstance[i]))]))
     /\ toInstance' = [toInstance EXCEPT ![i] = Tail(@)]
     /\ UNCHANGED fromStore
 
-InstanceTakesPacket(i) == InstanceTakes(i, "packet")
-InstanceTakesLastMark(i) == InstanceTakes(i, "last")
+InstanceTakesPacket(i) == Comes(i, "packet") /\ InstanceTakesItem(i)
+InstanceTakesLastMark(i) == Comes(i, "last") /\ InstanceTakesItem(i)
 
 \* REC-2: the root has the delete of the packet in work, which leaves.
 InstanceTakesDeleted(i) ==
@@ -564,8 +563,7 @@ Serve(s, requests) ==
              ELSE Serve([owner |-> after, granted |-> granted, parked |-> <<>>],
                         Tail(requests) \o s.parked)
 
-StoreTakesRequest(i, type) ==
-    /\ Asks(i, type)
+StoreTakesRequest(i) ==
     /\ LET r == Head(toStore[i])
            f == r.flow
            s == Serve([owner |-> owner[f], parked |-> parked[f], granted |-> <<>>], <<r>>)
@@ -580,8 +578,8 @@ StoreTakesRequest(i, type) ==
     /\ UNCHANGED <<root, node, applied, counted, manager, sink, toInstance, toRoot,
                    toManager, toSink, commits, aboutMoves>>
 
-StoreTakesAcquire(i) == StoreTakesRequest(i, "acquire")
-StoreTakesRelease(i) == StoreTakesRequest(i, "release")
+StoreTakesAcquire(i) == Asks(i, "acquire") /\ StoreTakesRequest(i)
+StoreTakesRelease(i) == Asks(i, "release") /\ StoreTakesRequest(i)
 
 -----------------------------------------------------------------------------
 (* Manager *)
@@ -684,6 +682,5 @@ Next ==
          \/ ManagerTakesHandedOver(i)
          \/ AtSink(i)
 
-Init0 == Init
 Spec == Init /\ [][Next]_vars
 =============================================================================
