@@ -260,7 +260,7 @@ def _message(item: Any, source: Address = "") -> Names:
             return {"flow": flow, "epoch": epoch, "value": _value(value)}
         case m.Committed(clock, _, token):
             (name,) = _objects(token)
-            return {"clock": clock, "object": name}
+            return {"type": "committed", "clock": clock, "object": name}
         case m.HandedOver(flow, epoch):
             return {"flow": flow, "epoch": epoch}
         case m.Output(clock, _, flow, headers, epoch):
