@@ -13,6 +13,8 @@ from typing import Any
 import attrs
 
 from chc_ref.core import messages as m
+from chc_ref.core.chain import Vertex
+from chc_ref.core.partition import home
 from chc_ref.core.splitter import Copy, Tenure, To
 from chc_ref.core.values import Address, Flow, count_of
 from chc_ref.core.work import Handover, InstanceState, Work
@@ -58,8 +60,7 @@ class Reallocation:
     @property
     def instances(self) -> tuple[Address, ...]:
         """Give the instances of the vertex."""
-        (instances,) = self.system.physical.instances.values()
-        return instances
+        return self.system.physical.instances[self._vertex.name]
 
     @property
     def flows(self) -> tuple[Flow, ...]:
@@ -73,6 +74,31 @@ class Reallocation:
         """Give what stands for a clock that nobody knows yet."""
         return len(self.system.world.arrivals) + 1
 
+    @property
+    def constants(self) -> Names:
+        """Give the specification's constants: the bounds of this system."""
+        vertex, world = self._vertex, self.system.world
+        wishes = [wish for wish in world.wishes if isinstance(wish, m.MoveRequested)]
+        if len(wishes) < len(world.wishes):
+            raise UsageError("Reallocation.tla has moves, and no other wishes")
+        return {
+            "Instances": set(self.instances),
+            "Flows": set(self.flows),
+            "Home": {flow: self._home(flow) for flow in self.flows},
+            "Packets": [arrival.flow for arrival in world.arrivals],
+            "Moves": [{"flow": wish.flow, "to": wish.to} for wish in wishes],
+            "Counts": any(not declared.per_flow for declared in vertex.nf.objects),
+            "Eager": vertex.eager_flush,
+        }
+
+    @property
+    def _vertex(self) -> Vertex:
+        (vertex,) = self.system.physical.chain.vertices
+        return vertex
+
+    def _home(self, flow: Flow) -> Address:
+        return home(flow, self.instances, self._vertex.scope)
+
     # ------------------------------------------------------------------ steps
 
     def action(self, state: State, action: Action) -> str:
@@ -83,6 +109,8 @@ class Reallocation:
             case Deliver(source, to):
                 message = state.channels[self.system.channel(source, to)][0]
                 kind = "instance" if to in self.instances else to
+                if isinstance(message, m.Committed) and source in self.instances:
+                    return "RootTakesEarlySignal"
                 if (kind, type(message)) in TAKES:
                     return TAKES[kind, type(message)]
         raise UsageError(f"Reallocation.tla has no action for {action!r}")
@@ -103,9 +131,9 @@ class Reallocation:
 
     def _root(self, entry: Any, world: Any) -> Names:
         root, splitter = entry.root, entry.splitter
-        (edge,) = self.system.machines[self.system.index["root"]].splitter.downstream
+        name = self._vertex.name
         routes = {
-            flow: splitter.routes.get((edge.vertex, flow), (Tenure(0, edge.home(flow), 0),))
+            flow: splitter.routes.get((name, flow), (Tenure(0, self._home(flow), 0),))
             for flow in self.flows
         }
         return {
@@ -143,7 +171,7 @@ class Reallocation:
     def _node(self, instance: InstanceState) -> Names:
         world = self.system.world
         epochs = range(len(world.wishes) + 1)
-        (declared,) = (o for o in self._objects if o.per_flow)
+        (declared,) = (o for o in self._vertex.nf.objects if o.per_flow)
         nothing = {"epoch": len(world.wishes) + 1, "value": _value(declared.initial)}
         return {
             "work": _work(instance.work),
@@ -162,13 +190,8 @@ class Reallocation:
             "unflushed": [update.id.clock for update in instance.client.unflushed],
         }
 
-    @property
-    def _objects(self) -> tuple[Any, ...]:
-        (vertex,) = self.system.physical.chain.vertices
-        return vertex.nf.objects
-
     def _store(self, memory: Any) -> Names:
-        (vertex,) = self.system.physical.chain.vertices
+        vertex = self._vertex
         own = {key.key: versions for key, versions in memory.versions.items()}
         owners = {flow: memory.owners.get((vertex.name, flow)) for flow in self.flows}
         shared = [(r.result, u.clock) for u, r in memory.records.items() if u.object.key == ()]
@@ -192,7 +215,7 @@ class Reallocation:
         }
 
     def _manager(self, manager: Any) -> Names:
-        (vertex,) = self.system.physical.chain.vertices
+        vertex = self._vertex
         moves = {flow: manager.moves.get((vertex.name, flow), ()) for flow in self.flows}
         begun = sorted((flow, epoch, clock) for (_, flow, epoch, _), clock in manager.begun.items())
         return {
