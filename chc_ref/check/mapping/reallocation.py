@@ -12,18 +12,17 @@ from typing import Any
 
 import attrs
 
+from chc_ref.check.mapping import vertex
+from chc_ref.check.mapping.vertex import Names
 from chc_ref.core import messages as m
-from chc_ref.core.chain import Vertex
 from chc_ref.core.partition import home
 from chc_ref.core.splitter import Copy, Tenure, To
-from chc_ref.core.values import Address, Flow, count_of
-from chc_ref.core.work import Handover, InstanceState, Work
+from chc_ref.core.values import Address, Flow
+from chc_ref.core.work import Handover, InstanceState
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, Action, Happen, State, System
 from chc_ref.system.network import Deliver
 from chc_ref.system.world import Arrival, Operate
-
-Names = dict[str, Any]
 
 TAKES = {
     ("root", m.Move): "RootTakesMove",
@@ -47,9 +46,6 @@ TAKES = {
 HAPPENS = {Arrival: "Arrive", Operate: "AskMove", m.FlushTimer: "FlushTimer"}
 """Action of the specification, by what happens of itself."""
 
-OBJECTS = ("own", "shared")
-"""The NF's objects in the order of their token bits: the flow's, and the one that all share."""
-
 
 @attrs.frozen
 class Reallocation:
@@ -60,7 +56,7 @@ class Reallocation:
     @property
     def instances(self) -> tuple[Address, ...]:
         """Give the instances of the vertex."""
-        return self.system.physical.instances[self._vertex.name]
+        return self.system.physical.instances[vertex.vertex_of(self.system).name]
 
     @property
     def flows(self) -> tuple[Flow, ...]:
@@ -77,7 +73,7 @@ class Reallocation:
     @property
     def constants(self) -> Names:
         """Give the specification's constants: the bounds of this system."""
-        vertex, world = self._vertex, self.system.world
+        world = self.system.world
         wishes = [wish for wish in world.wishes if isinstance(wish, m.MoveRequested)]
         if len(wishes) < len(world.wishes):
             raise UsageError("Reallocation.tla has moves, and no other wishes")
@@ -87,17 +83,12 @@ class Reallocation:
             "Home": {flow: self._home(flow) for flow in self.flows},
             "Packets": [arrival.flow for arrival in world.arrivals],
             "Moves": [{"flow": wish.flow, "to": wish.to} for wish in wishes],
-            "Counts": any(not declared.per_flow for declared in vertex.nf.objects),
-            "Eager": vertex.eager_flush,
+            "Counts": vertex.counts(self.system),
+            "Eager": vertex.vertex_of(self.system).eager_flush,
         }
 
-    @property
-    def _vertex(self) -> Vertex:
-        (vertex,) = self.system.physical.chain.vertices
-        return vertex
-
     def _home(self, flow: Flow) -> Address:
-        return home(flow, self.instances, self._vertex.scope)
+        return home(flow, self.instances, vertex.vertex_of(self.system).scope)
 
     # ------------------------------------------------------------------ steps
 
@@ -131,7 +122,7 @@ class Reallocation:
 
     def _root(self, entry: Any, world: Any) -> Names:
         root, splitter = entry.root, entry.splitter
-        name = self._vertex.name
+        name = vertex.vertex_of(self.system).name
         routes = {
             flow: splitter.routes.get((name, flow), (Tenure(0, self._home(flow), 0),))
             for flow in self.flows
@@ -139,7 +130,7 @@ class Reallocation:
         return {
             "arrived": root.count,
             "asked": world.operated,
-            "log": {count_of(clock): self._entry(entry) for clock, entry in root.log.items()},
+            "log": vertex.log(root.log.items()),
             "route": {
                 flow: [
                     {
@@ -153,13 +144,6 @@ class Reallocation:
             "gate": [self._waiting(item) for item in splitter.gate],
         }
 
-    def _entry(self, entry: m.LogEntry) -> Names:
-        return {
-            "ended": bool(entry.ended),
-            "vector": _objects(entry.vectors.get((), 0)),
-            "signals": _objects(entry.signals.get((), 0)),
-        }
-
     def _waiting(self, item: Any) -> Names:
         match item:
             case Copy(_, packet):
@@ -169,12 +153,12 @@ class Reallocation:
         raise UsageError(f"Reallocation.tla has nothing like {item!r} at the gate")
 
     def _node(self, instance: InstanceState) -> Names:
-        world = self.system.world
+        world, work = self.system.world, instance.work
         epochs = range(len(world.wishes) + 1)
-        (declared,) = (o for o in self._vertex.nf.objects if o.per_flow)
-        nothing = {"epoch": len(world.wishes) + 1, "value": _value(declared.initial)}
+        (declared,) = (o for o in vertex.vertex_of(self.system).nf.objects if o.per_flow)
+        nothing = {"epoch": len(world.wishes) + 1, "value": vertex.value(declared.initial)}
         return {
-            "work": _work(instance.work),
+            "work": vertex.work(work) | {"epoch": work.packet.epoch if work else 0},
             "ready": [_message(item) for item in instance.ready],
             "queue": [_message(item) for _, item in instance.fifo],
             "blocked": {
@@ -182,7 +166,7 @@ class Reallocation:
                 for flow in self.flows
             },
             "owned": {
-                flow: {"epoch": owned.epoch, "value": _value(owned.values[0][1])}
+                flow: {"epoch": owned.epoch, "value": vertex.value(owned.values[0][1])}
                 if (owned := instance.owned.get(flow)) is not None
                 else nothing
                 for flow in self.flows
@@ -191,10 +175,8 @@ class Reallocation:
         }
 
     def _store(self, memory: Any) -> Names:
-        vertex = self._vertex
-        own = {key.key: versions for key, versions in memory.versions.items()}
-        owners = {flow: memory.owners.get((vertex.name, flow)) for flow in self.flows}
-        shared = [(r.result, u.clock) for u, r in memory.records.items() if u.object.key == ()]
+        name = vertex.vertex_of(self.system).name
+        owners = {flow: memory.owners.get((name, flow)) for flow in self.flows}
         return {
             "owner": {
                 flow: {"instance": owner.instance or "nobody", "epoch": owner.epoch}
@@ -205,18 +187,16 @@ class Reallocation:
             "parked": {
                 flow: [
                     _message(request, source)
-                    for source, request in memory.waiting.get((vertex.name, flow), ())
+                    for source, request in memory.waiting.get((name, flow), ())
                 ]
                 for flow in self.flows
             },
-            "applied": {f: [update.clock for update, _ in own.get(f, ())] for f in self.flows},
-            # The result of a count is its place in the one order of all (MOVE-7).
-            "counted": [clock for _, clock in sorted(shared)],
+            **vertex.applied(memory, self.flows),
         }
 
     def _manager(self, manager: Any) -> Names:
-        vertex = self._vertex
-        moves = {flow: manager.moves.get((vertex.name, flow), ()) for flow in self.flows}
+        name = vertex.vertex_of(self.system).name
+        moves = {flow: manager.moves.get((name, flow), ()) for flow in self.flows}
         begun = sorted((flow, epoch, clock) for (_, flow, epoch, _), clock in manager.begun.items())
         return {
             "target": {flow: [move.to for move in of] for flow, of in moves.items()},
@@ -271,23 +251,23 @@ def _message(item: Any, source: Address = "") -> Names:
         case m.Deleted(clock):
             return {"type": "deleted", "clock": clock}
         case m.Delete(clock, vectors=((_, vector),)):
-            return {"type": "delete", "clock": clock, "vector": _objects(vector)}
+            return {"type": "delete", "clock": clock, "vector": vertex.objects(vector)}
         case m.Acquire(flow, epoch):
             return {"type": "acquire", "source": source, "flow": flow, "epoch": epoch}
         case m.Release(flow, epoch):
             return {"type": "release", "source": source, "flow": flow, "epoch": epoch}
         case m.Apply(update):
-            name = OBJECTS[1] if update.object.key == () else OBJECTS[0]
+            name = vertex.object_name(update.object)
             return {"type": "apply", "clock": update.clock, "object": name}
         case m.Granted(flow, epoch, values=((_, value),)):
-            return {"flow": flow, "epoch": epoch, "value": _value(value)}
+            return {"flow": flow, "epoch": epoch, "value": vertex.value(value)}
         case m.Committed(clock, _, token):
-            (name,) = _objects(token)
+            (name,) = vertex.objects(token)
             return {"type": "committed", "clock": clock, "object": name}
         case m.HandedOver(flow, epoch):
             return {"flow": flow, "epoch": epoch}
         case m.Output(clock, _, flow, headers, epoch):
-            shown = _shown(headers)
+            shown = vertex.shown(headers)
             kind = {"type": "output", "flow": flow, "clock": clock}
             return {**kind, "epoch": epoch, "shown": shown}
         case m.Passed(flow, epoch):
@@ -299,25 +279,3 @@ def _message(item: Any, source: Address = "") -> Names:
         case m.Since(_, flow, epoch, clock):
             return {"type": "since", "flow": flow, "epoch": epoch, "clock": clock}
     raise UsageError(f"Reallocation.tla has no message like {item!r}")
-
-
-def _work(work: Work | None) -> Names:
-    if work is None:
-        return {"clock": 0, "epoch": 0, "shown": 0}
-    (headers,) = work.leaving.outputs
-    return {"clock": work.packet.clock, "epoch": work.packet.epoch, "shown": _shown(headers)}
-
-
-def _objects(tokens: int) -> frozenset[str]:
-    """Give the objects whose token bits are set (DEL-1)."""
-    return frozenset(name for bit, name in enumerate(OBJECTS) if tokens >> bit & 1)
-
-
-def _value(value: Any) -> Any:
-    """Give a flow's value: a number, or the packets that were written down, by their numbers."""
-    return value if isinstance(value, int) else [number for _, number in value]
-
-
-def _shown(headers: Any) -> int:
-    """Give what a packet carries away: the last word, behind its flow and its number, if any."""
-    return headers[2] if len(headers) > 2 else 0
