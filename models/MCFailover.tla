@@ -10,4 +10,10 @@ AtHome == [f \in Flows |-> IF f \in {"A", "B"} THEN "count.1" ELSE "count.0"]
 JustA == <<"A">>
 AA == <<"A", "A">>
 AB == <<"A", "B">>
+
+(* Other rules, each of which is wrong. *)
+
+EndIgnored(s, m) == s
+FewValues == {ValueOf(<<>>)}
+Always == TRUE
 ====

@@ -28,5 +28,6 @@ CountingTwice(k) == <<Apply(k, SharedObject), Apply(k, SharedObject)>>
 AtOnce(marks, e) == TRUE
 NewestMark(marks, e) == \E d \in marks \cup {0} : d >= e
 AsTheyCame(outputs) == outputs
-NoValues == {}
+FewValues == {ValueOf(<<>>)}
+Always == TRUE
 ====

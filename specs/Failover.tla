@@ -144,7 +144,7 @@ Entry == [ended : BOOLEAN,          \* a delete has come
 (* delete (REC-2).  A flow is blocked while its state is asked for, or a   *)
 (* packet of it is in work on state that came for that packet alone.       *)
 (***************************************************************************)
-Idle == [clock |-> 0, shown |-> 0]
+Idle == [clock |-> 0, before |-> ValueOf(<<>>)]
 
 Node == [up : BOOLEAN,
          start : Sessions,                        \* session of its start
@@ -153,7 +153,8 @@ Node == [up : BOOLEAN,
          over : Sessions,                         \* newest replay that has ended
          seen : SUBSET Clocks,                    \* packets that were queued (DUP-1)
          aside : Seq(PacketItem),                 \* what is not replayed, in recovery
-         work : [clock : 0 .. Len(Packets), shown : 0 .. Len(Packets)],
+         work : [clock : 0 .. Len(Packets),       \* and the value that it was processed on
+                 before : Values],
          ready : Seq(PacketItem \cup LoadedItem), \* items whose state has just come
          lane : Seq(EndItem),                     \* ends of replays
          queue : Seq(PacketItem \cup EndItem),    \* items not yet looked at
@@ -299,7 +300,7 @@ Flush(n) ==
         updates == [m \in 1 .. Len(due) |-> Apply(due[m], OwnObject, n.state.start)]
     IN  [n EXCEPT !.store = @ \o updates, !.state.unflushed = <<>>]
 
-Leave(n, w) == [n EXCEPT !.sink = Append(@, Output(w.clock, w.shown))]
+Leave(n, w) == [n EXCEPT !.sink = Append(@, Output(w.clock, Shown(Updated(w.before, w.clock))))]
 
 \* Ask for the state of a packet's flow as it was before the packet (DUP-3).
 Ask(n, k) == [n EXCEPT !.store = Append(@, Acquire(k, n.state.start))]
@@ -321,7 +322,7 @@ Process(n, k, before, cached, flushes) ==
     LET f == Packets[k]
         value == Updated(before, k)
         count == IF Counts THEN <<Apply(k, SharedObject, n.state.start)>> ELSE <<>>
-        work == [clock |-> k, shown |-> Shown(value)]
+        work == [clock |-> k, before |-> before]
         done == [n EXCEPT !.state.owned = IF cached THEN With(@, f, value) ELSE @,
                           !.state.unflushed = Append(@, k),
                           !.store = @ \o count]
@@ -639,5 +640,127 @@ Inside ==
 
 Next == FromOutside \/ Inside
 
+\* Nothing is under way, and nothing waits for a timer.
+AtRest ==
+    /\ commits = <<>> /\ replays = <<>> /\ fences = <<>> /\ fenced = <<>>
+    /\ \A i \in Instances :
+         /\ toInstance[i] = <<>> /\ begin[i] = <<>> /\ toRoot[i] = <<>> /\ toStore[i] = <<>>
+         /\ fromStore[i] = <<>> /\ toManager[i] = <<>> /\ toSink[i] = <<>>
+         /\ node[i].unflushed = <<>>
+
+(***************************************************************************)
+(* As long as anything can be done inside, something is: WF_vars(Inside),  *)
+(* written out as in Reallocation.  Packets need not come, and instances   *)
+(* fail finitely often.                                                    *)
+(***************************************************************************)
+Fairness == []<>AtRest \/ []<><<Inside>>_vars
+
+InsideIsEnabled == AtRest <=> ~ENABLED <<Inside>>_vars
+
 Safety == Init /\ [][Next]_vars
+Spec == Safety /\ Fairness
+
+-----------------------------------------------------------------------------
+Stored(k, o) == k \in Range(IF o = OwnObject THEN applied[Packets[k]] ELSE counted)
+
+(***************************************************************************)
+(* R5, DUP-2: the store makes no update twice.                             *)
+(***************************************************************************)
+UpdatedOnce ==
+    /\ \A f \in Flows : Len(applied[f]) = Cardinality(Range(applied[f]))
+    /\ Len(counted) = Cardinality(Range(counted))
+
+(***************************************************************************)
+(* REC-0, R6: a flow's state is one that it would have without failures:   *)
+(* the store has applied its packets in the order of their arrival, with   *)
+(* no gap.                                                                 *)
+(***************************************************************************)
+OrderPreserved == \A f \in Flows : IsPrefix(applied[f], Came(f, arrived))
+
+(***************************************************************************)
+(* R5, REC-2: no packet leaves the chain twice, also counting those that   *)
+(* are on their way to the sink.                                           *)
+(***************************************************************************)
+Left(k) ==
+    LET is(o) == o.clock = k
+        under == [i \in Instances |-> Len(SelectSeq(toSink[i], is))]
+    IN  Len(SelectSeq(delivered, is)) + Total(under, Instances)
+
+LeavesOnce == \A k \in Clocks : Left(k) <= 1
+
+(***************************************************************************)
+(* R2: packets of a flow leave in the order of their arrival.  A gap may   *)
+(* be there: what REC-2 gives up.                                          *)
+(***************************************************************************)
+DownstreamOrder ==
+    \A m, n \in 1 .. Len(delivered) :
+        m < n /\ delivered[m].flow = delivered[n].flow => delivered[m].clock < delivered[n].clock
+
+(***************************************************************************)
+(* COE: what leaves carries what the ideal chain made of it.               *)
+(***************************************************************************)
+OutputsAreIdeal ==
+    LET isIdeal(o) == o.shown = Shown(ValueOf(Came(o.flow, o.clock)))
+    IN  /\ \A o \in Range(delivered) : isIdeal(o)
+        /\ \A i \in Instances : \A o \in Range(toSink[i]) : isIdeal(o)
+
+(***************************************************************************)
+(* ROOT-3, DEL-3: what the root has deleted needs no replay any more: all  *)
+(* its updates are in the store.                                           *)
+(***************************************************************************)
+DeletedWhenOver == \A k \in (1 .. arrived) \ DOMAIN log : \A o \in Objects : Stored(k, o)
+
+(***************************************************************************)
+(* LIVE, as an invariant: when nothing is left to do, nothing waits, every *)
+(* instance is up, the state is that of the ideal chain, and at most one   *)
+(* packet a crash has not left (REC-2).                                    *)
+(***************************************************************************)
+NothingStuck ==
+    AtRest =>
+        /\ log = <<>> /\ DOMAIN recovering = {} /\ fencing = {}
+        /\ \A k \in 1 .. arrived, o \in Objects : Stored(k, o)
+        /\ arrived - Cardinality({o.clock : o \in Range(delivered)}) <= Total(crashed, Instances)
+        /\ \A i \in Instances :
+             /\ node[i].up /\ ~node[i].recovering /\ node[i].work = Idle
+             /\ node[i].blocked = <<>> /\ node[i].aside = <<>> /\ node[i].lane = <<>>
+
+-----------------------------------------------------------------------------
+(***************************************************************************)
+(* LIVE: every packet that arrives is deleted by the root, its updates     *)
+(* reach the store, and every instance that fails is brought back.         *)
+(***************************************************************************)
+EveryEntryDeleted == \A k \in Clocks : arrived >= k ~> k \notin DOMAIN log
+
+EveryUpdateArrives == \A k \in Clocks, o \in Objects : arrived >= k ~> Stored(k, o)
+
+EveryFailureEnds == \A i \in Instances : ~node[i].up ~> node[i].up /\ i \notin DOMAIN recovering
+
+-----------------------------------------------------------------------------
+(***************************************************************************)
+(* Witnesses.  Each says that something interesting never happens, and is  *)
+(* there to be violated: a check in which it holds would be a vacuous one. *)
+(***************************************************************************)
+
+\* A packet comes during a recovery, and waits for the end of the replay.
+NeverSetAside == \A i \in Instances : node[i].aside = <<>>
+
+\* A packet is processed again whose update the store has already.
+NeverRepeated ==
+    \A i \in Instances :
+        LET is(u) == u.type = "apply" /\ u.start = fence[i] /\ Stored(u.clock, u.object)
+        IN  SelectSeq(toStore[i], is) = <<>>
+
+\* An output is given up: its delete is in, and its sender has failed (REC-2).
+NeverGivenUp == AtRest => {o.clock : o \in Range(delivered)} = 1 .. arrived
+
+\* A packet is deleted a second time.
+NeverDeletedTwice ==
+    \A i \in Instances : \A m \in Range(toInstance[i]) : m.type = "deleted" => m.first
+
+\* Something of a dead instance comes to the store behind its fence.
+NeverVoid == \A i \in Instances : \A r \in Range(toStore[i]) : r.start >= fence[i]
+
+\* All that failed is back.
+NeverRecovered ==
+    ~(Total(crashed, Instances) > 0 /\ DOMAIN recovering = {} /\ delivered # <<>>)
 =============================================================================

@@ -15,7 +15,7 @@ from chc_ref.core import messages as m
 from chc_ref.core.node import NodeState
 from chc_ref.core.partition import home
 from chc_ref.core.values import Address, Flow
-from chc_ref.core.work import Loaded
+from chc_ref.core.work import Loaded, Work
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, Action, Happen, Lose, State, System
 from chc_ref.system.network import Deliver
@@ -122,7 +122,7 @@ class Failover:
             "over": over,
             "seen": {clock for (clock, _, _), _ in queue.seen.items()},
             "aside": [_message(item) for _, item in queue.aside],
-            "work": vertex.work(instance.work),
+            "work": self._work(instance.work),
             "ready": [_message(item) for item in instance.ready],
             "lane": [_message(item) for _, item in instance.lane],
             "queue": [_message(item) for _, item in instance.fifo],
@@ -135,6 +135,13 @@ class Failover:
             },
             "unflushed": [update.id.clock for update in instance.client.unflushed],
         }
+
+    def _work(self, work: Work | None) -> Names:
+        """Give the packet in work, and the value that it was processed on."""
+        if work is not None:
+            return {"clock": work.packet.clock, "before": vertex.value(work.values[0][1])}
+        (own,) = (o for o in vertex.vertex_of(self.system).nf.objects if o.per_flow)
+        return {"clock": 0, "before": vertex.value(own.initial)}
 
     def _store(self, store: Any) -> Names:
         owners = {flow: owner.instance for (_, flow), owner in store.memory.owners.items()}

@@ -18,7 +18,7 @@ from chc_ref.core import messages as m
 from chc_ref.core.partition import home
 from chc_ref.core.splitter import Copy, Tenure, To
 from chc_ref.core.values import Address, Flow
-from chc_ref.core.work import Handover, InstanceState
+from chc_ref.core.work import Handover, InstanceState, Work
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, Action, Happen, State, System
 from chc_ref.system.network import Deliver
@@ -153,12 +153,12 @@ class Reallocation:
         raise UsageError(f"Reallocation.tla has nothing like {item!r} at the gate")
 
     def _node(self, instance: InstanceState) -> Names:
-        world, work = self.system.world, instance.work
+        world = self.system.world
         epochs = range(len(world.wishes) + 1)
         (declared,) = (o for o in vertex.vertex_of(self.system).nf.objects if o.per_flow)
         nothing = {"epoch": len(world.wishes) + 1, "value": vertex.value(declared.initial)}
         return {
-            "work": vertex.work(work) | {"epoch": work.packet.epoch if work else 0},
+            "work": _work(instance.work),
             "ready": [_message(item) for item in instance.ready],
             "queue": [_message(item) for _, item in instance.fifo],
             "blocked": {
@@ -279,3 +279,12 @@ def _message(item: Any, source: Address = "") -> Names:
         case m.Since(_, flow, epoch, clock):
             return {"type": "since", "flow": flow, "epoch": epoch, "clock": clock}
     raise UsageError(f"Reallocation.tla has no message like {item!r}")
+
+
+def _work(work: Work | None) -> Names:
+    """Give the packet in work, and what leaves for it."""
+    if work is None:
+        return {"clock": 0, "epoch": 0, "shown": 0}
+    (headers,) = work.leaving.outputs
+    packet = {"clock": work.packet.clock, "epoch": work.packet.epoch}
+    return {**packet, "shown": vertex.shown(headers)}

@@ -9,7 +9,6 @@ from chc_ref.core.chain import Vertex
 from chc_ref.core.memory import Memory
 from chc_ref.core.messages import LogEntry
 from chc_ref.core.values import Flow, ObjectKey, count_of
-from chc_ref.core.work import Work
 from chc_ref.system.composition import System
 
 Names = dict[str, Any]
@@ -47,14 +46,6 @@ def value(of: Any) -> Any:
 def shown(headers: Any) -> int:
     """Give what a packet carries away: the last word, behind its flow and its number, if any."""
     return headers[2] if len(headers) > 2 else 0
-
-
-def work(of: Work | None) -> Names:
-    """Give the packet in work, by its clock and what leaves for it."""
-    if of is None:
-        return {"clock": 0, "shown": 0}
-    (headers,) = of.leaving.outputs
-    return {"clock": of.packet.clock, "shown": shown(headers)}
 
 
 def log(entries: Iterable[tuple[int, LogEntry]]) -> dict[int, Names]:
