@@ -5,7 +5,7 @@
 (*                                                                         *)
 (* Paper: "Correctness and Performance for Stateful Chained Network        *)
 (* Functions", NSDI 2019, sections 4.3, 5, 5.1 and Figure 4.               *)
-(* Clauses: ROOT-1 to ROOT-3, QUEUE-1, MOVE-1 to MOVE-6, STORE-2, STORE-4, *)
+(* Clauses: COE, ROOT-1 to ROOT-3, QUEUE-1, MOVE-1 to MOVE-6, STORE-2, STORE-4, *)
 (* STORE-5, CACHE-1, CACHE-2, DEL-1 to DEL-3, REC-2, LIVE.                 *)
 (*                                                                         *)
 (* The root gives each packet a clock, logs it, and sends it to the        *)
@@ -23,33 +23,27 @@
 (*                                                                         *)
 (* Left out: failures, replay, cached shared objects, several splitters.   *)
 (***************************************************************************)
-EXTENDS Naturals, Sequences, FiniteSets
+EXTENDS Vertex, FiniteSets
 
 CONSTANTS
     Instances, \* instances of the vertex
-    Flows,     \* flows that may have packets
     Home,      \* instance of each flow before its first move
-    Packets,   \* flow of each packet, in the order of arrival
     Moves,     \* what the operator asks for, in this order: a flow, and whereto
-    Counts,    \* the NF: TRUE, it numbers the packets of a flow, and counts those of
-               \* all flows; FALSE, it writes down the packets of a flow, in order
     Eager      \* flush after each packet (TRUE), or when the flush timer fires
 
-Clocks == 1 .. Len(Packets)
 Epochs == 0 .. Len(Moves)
 Nobody == "nobody"
 Unknown == Len(Packets) + 1  \* where a tenure begins, until the manager has said it
 
 ASSUME /\ Nobody \notin Instances
        /\ Home \in [Flows -> Instances]
-       /\ Packets \in Seq(Flows)
        /\ Moves \in Seq([flow : Flows, to : Instances])
-       /\ Counts \in BOOLEAN
        /\ Eager \in BOOLEAN
 
 (***************************************************************************)
-(* Rules that a bounded instance may drop or change, to see what each is   *)
-(* good for: CONSTANT MarkLast <- Dropped.                                 *)
+(* Rules that a bounded instance may drop, to see what each is good for:   *)
+(* CONSTANT MarkLast <- Dropped.  So it may change the operators Buffered, *)
+(* Counting, MayPass and InTenureOrder, which are rules too.               *)
 (***************************************************************************)
 Dropped == FALSE
 
@@ -57,18 +51,13 @@ MarkLast == TRUE            \* MOVE-1: the old instance is told that a flow leav
 AskWhereItBegins == TRUE    \* MOVE-5: the manager fixes where a tenure begins
 FlushBeforeRelease == TRUE  \* MOVE-2: cached updates go to the store first
 FinishBeforeRelease == TRUE \* MOVE-2: buffered packets are processed first
-WaitForOwner == TRUE        \* MOVE-3: a later epoch waits until the owner has gone
 EndInOrder == TRUE          \* MOVE-2: a tenure does not end before the one before it
+WaitForOwner == TRUE        \* MOVE-3: a later epoch waits until the owner has gone
 CheckOwner == TRUE          \* STORE-2: an update of anybody but the owner is refused
-BufferInOrder == TRUE       \* MOVE-4: buffered packets are processed as they came
 SayPassed == TRUE           \* MOVE-6: the old instance tells when all has passed
-HoldDownstream == TRUE      \* MOVE-6: the new instance's output is held back
-WaitForAllMarks == TRUE     \* MOVE-6: until every earlier tenure has passed, not
-                            \* only the one before it
-FreeByEpoch == TRUE         \* MOVE-6: of what is freed at once, earlier tenures go first
 OutputAfterDelete == TRUE   \* REC-2: a packet leaves once the root has its delete
 DeleteAfterCommits == TRUE  \* DEL-3: the log keeps a packet until its updates are committed
-SignalAtCommit == TRUE      \* DEL-2: the store signals what it has committed, and only that
+SignalAtCommit == TRUE      \* DEL-2: it is the store that signals, and no instance before
 
 VARIABLES
     arrived,      \* packets that have come: 1 .. arrived are their clocks (ROOT-1)
@@ -118,20 +107,6 @@ Joined(sequences, n) ==  \* sequences[0], ..., sequences[n] put together
     IF n < 0 THEN <<>> ELSE Joined(sequences, n - 1) \o sequences[n]
 
 -----------------------------------------------------------------------------
-(* The NF.  Each packet updates the object of its flow; a counting one also *)
-(* the shared object, without waiting for the result (CACHE-1).  DEL-1: the *)
-(* vector of a packet is the set of the objects that it has updated.        *)
-
-OwnObject == "own"
-SharedObject == "shared"
-Objects == IF Counts THEN {OwnObject, SharedObject} ELSE {OwnObject}
-
-Values == IF Counts THEN 0 .. Len(Packets) ELSE Seq(Clocks)
-ValueOf(clocks) == IF Counts THEN Len(clocks) ELSE clocks  \* after these packets
-Updated(value, k) == IF Counts THEN value + 1 ELSE Append(value, k)
-Shown(value) == IF Counts THEN value ELSE 0  \* what a packet carries away of it
-
------------------------------------------------------------------------------
 (* Messages *)
 
 Packet(k, e) == [type |-> "packet", flow |-> Packets[k], clock |-> k, epoch |-> e]
@@ -142,7 +117,7 @@ Acquire(i, f, e) == [type |-> "acquire", source |-> i, flow |-> f, epoch |-> e]
 Release(i, f, e) == [type |-> "release", source |-> i, flow |-> f, epoch |-> e]
 Apply(k, o) == [type |-> "apply", clock |-> k, object |-> o]
 Granted(f, e, v) == [flow |-> f, epoch |-> e, value |-> v]
-Committed(k, o) == [clock |-> k, object |-> o]
+Committed(k, o) == [type |-> "committed", clock |-> k, object |-> o]
 HandedOver(f, e) == [flow |-> f, epoch |-> e]
 Output(k, e, x) ==
     [type |-> "output", flow |-> Packets[k], clock |-> k, epoch |-> e, shown |-> x]
@@ -155,6 +130,7 @@ DataItem == [type : {"packet"}, flow : Flows, clock : Clocks, epoch : Epochs]
             \cup [type : {"last"}, flow : Flows, epoch : Epochs]
 Request == [type : {"acquire", "release"}, source : Instances, flow : Flows, epoch : Epochs]
 Update == [type : {"apply"}, clock : Clocks, object : Objects]
+Signal == [type : {"committed"}, clock : Clocks, object : Objects]
 Leaving == [type : {"output"}, flow : Flows, clock : Clocks, epoch : Epochs,
             shown : 0 .. Len(Packets)]
 ToManager == [flow : Flows, epoch : Epochs]
@@ -208,12 +184,12 @@ TypeOK ==
     /\ delivered \in Seq(Leaving)
     /\ toInstance \in [Instances -> Seq(DataItem \cup [type : {"deleted"}, clock : Clocks])]
     /\ toRoot \in [Instances -> Seq([type : {"delete"}, clock : Clocks, vector : SUBSET Objects]
-                                    \cup [type : {"signal"}, clock : Clocks, object : Objects])]
+                                    \cup Signal)]
     /\ toStore \in [Instances -> Seq(Request \cup Update)]
     /\ fromStore \in [Instances -> Seq([flow : Flows, epoch : Epochs, value : Values])]
     /\ toManager \in [Instances -> Seq(ToManager)]
     /\ toSink \in [Instances -> Seq(Leaving \cup [type : {"passed"}, flow : Flows, epoch : Epochs])]
-    /\ commits \in Seq([clock : Clocks, object : Objects])
+    /\ commits \in Seq(Signal)
     /\ questions \in Seq([flow : Flows, epoch : Epochs, clock : Clocks])
     /\ orders \in Seq([type : {"move"}, flow : Flows, epoch : Epochs, to : Instances]
                       \cup [type : {"since"}, flow : Flows, epoch : Epochs, clock : Clocks])
@@ -366,7 +342,7 @@ RootTakesCommitted ==
 
 \* Only where SignalAtCommit is dropped: an instance speaks for the store.
 RootTakesEarlySignal(i) ==
-    /\ Says(i, "signal")
+    /\ Says(i, "committed")
     /\ log' = SignalsOf(Head(toRoot[i]).clock, Head(toRoot[i]).object)
     /\ toRoot' = [toRoot EXCEPT ![i] = Tail(@)]
     /\ UNCHANGED <<arrived, route, gate, node, store, manager, sink, toInstance, toStore,
@@ -385,8 +361,7 @@ Awake(i) == [self |-> i, state |-> node[i], root |-> <<>>, store |-> <<>>,
 Flush(n) ==
     LET due == n.state.unflushed
         updates == [m \in 1 .. Len(due) |-> Apply(due[m], OwnObject)]
-        early == [m \in 1 .. Len(due) |->
-                    [type |-> "signal", clock |-> due[m], object |-> OwnObject]]
+        early == [m \in 1 .. Len(due) |-> Committed(due[m], OwnObject)]
     IN  [n EXCEPT !.store = @ \o updates,
                   !.root = IF SignalAtCommit THEN @ ELSE @ \o early,
                   !.state.unflushed = <<>>]
@@ -394,29 +369,29 @@ Flush(n) ==
 \* MOVE-6: the epoch of the tenure that it was processed in goes with an output.
 Leave(n, w) == [n EXCEPT !.sink = Append(@, Output(w.clock, w.epoch, w.shown))]
 
+\* STORE-5, CACHE-1: the update of the shared object is sent at once, and once.
+Counting(k) == IF Counts THEN <<Apply(k, SharedObject)>> ELSE <<>>
+
 (***************************************************************************)
-(* A packet of an owned flow: on the cached value, without the store.  The *)
-(* update of the shared object is sent at once (STORE-5).  The packet is   *)
-(* in work until the root has its delete (REC-2).                          *)
+(* A packet of an owned flow: on the cached value, without the store.  It  *)
+(* is in work until the root has its delete (REC-2).                       *)
 (***************************************************************************)
 Process(n, p) ==
     LET value == Updated(n.state.owned[p.flow].value, p.clock)
-        count == IF Counts THEN <<Apply(p.clock, SharedObject)>> ELSE <<>>
         early == IF Counts /\ ~SignalAtCommit
-                 THEN <<[type |-> "signal", clock |-> p.clock, object |-> SharedObject]>>
-                 ELSE <<>>
+                 THEN <<Committed(p.clock, SharedObject)>> ELSE <<>>
         work == [clock |-> p.clock, epoch |-> p.epoch, shown |-> Shown(value)]
         done == [n EXCEPT !.state.owned[p.flow].value = value,
                           !.state.unflushed = Append(@, p.clock),
-                          !.store = @ \o count,
+                          !.store = @ \o Counting(p.clock),
                           !.root = @ \o early]
         flushed == IF Eager THEN Flush(done) ELSE done
         ended == [flushed EXCEPT !.root = Append(@, Delete(p.clock, Objects))]
     IN  IF OutputAfterDelete THEN [ended EXCEPT !.state.work = work] ELSE Leave(ended, work)
 
 \* MOVE-3, MOVE-4: packets that come while their flow's value is not here wait for it.
-Buffered(waiting, p) ==
-    IF BufferInOrder THEN Append(waiting, p) ELSE <<Head(waiting), p>> \o Tail(waiting)
+\* The first of them has asked for it.
+Buffered(waiting, p) == Append(waiting, p)
 
 \* MOVE-3: the first packet of a tenure asks for the flow; what is cached goes first.
 Ask(n, p) ==
@@ -469,14 +444,13 @@ ComesToRest(i, n) ==  \* the end of the step
 
 Comes(i, type) == toInstance[i] # <<>> /\ Head(toInstance[i]).type = type
 
-InstanceTakes(i, type) ==  \* QUEUE-1: the instance polls its queue when it has nothing to do
-    /\ Comes(i, type)
+InstanceTakesItem(i) ==  \* QUEUE-1: the instance polls its queue when it has nothing to do
     /\ ComesToRest(i, WorkOn([Awake(i) EXCEPT !.state.queue = Append(@, Head(toInstance[i]))]))
     /\ toInstance' = [toInstance EXCEPT ![i] = Tail(@)]
     /\ UNCHANGED fromStore
 
-InstanceTakesPacket(i) == InstanceTakes(i, "packet")
-InstanceTakesLastMark(i) == InstanceTakes(i, "last")
+InstanceTakesPacket(i) == Comes(i, "packet") /\ InstanceTakesItem(i)
+InstanceTakesLastMark(i) == Comes(i, "last") /\ InstanceTakesItem(i)
 
 \* REC-2: the root has the delete of the packet in work, which leaves.
 InstanceTakesDeleted(i) ==
@@ -513,8 +487,6 @@ FlushTimer(i) ==
 
 Asks(i, type) == toStore[i] # <<>> /\ Head(toStore[i]).type = type
 
-CommitOf(k, o) == IF SignalAtCommit THEN <<Committed(k, o)>> ELSE <<>>
-
 \* STORE-2: only the owner's update is applied; any other is refused, without effect.
 \* DEL-2: the root is told of what is applied.
 StoreTakesApply(i) ==
@@ -538,11 +510,12 @@ MustWait(r, o) ==  \* a request, and who owns its flow
     THEN WaitForOwner /\ r.epoch > o.epoch
     ELSE EndInOrder /\ r.epoch > o.epoch + 1
 
-\* MOVE-2: the old owner's ID is removed; a release of a past epoch changes nothing.
+\* MOVE-2: the old owner's ID is removed; a release that is not of this tenure changes nothing.
 \* MOVE-3: nobody else owns the flow, so the new owner's ID is added.
 OwnerAfter(r, o) ==
     IF r.type = "acquire" THEN [instance |-> r.source, epoch |-> r.epoch]
-    ELSE IF r.epoch > o.epoch THEN [instance |-> Nobody, epoch |-> r.epoch]
+    ELSE IF r.epoch = o.epoch + 1 /\ o.instance \in {Nobody, r.source}
+    THEN [instance |-> Nobody, epoch |-> r.epoch]
     ELSE o
 
 (***************************************************************************)
@@ -564,8 +537,7 @@ Serve(s, requests) ==
              ELSE Serve([owner |-> after, granted |-> granted, parked |-> <<>>],
                         Tail(requests) \o s.parked)
 
-StoreTakesRequest(i, type) ==
-    /\ Asks(i, type)
+StoreTakesRequest(i) ==
     /\ LET r == Head(toStore[i])
            f == r.flow
            s == Serve([owner |-> owner[f], parked |-> parked[f], granted |-> <<>>], <<r>>)
@@ -580,8 +552,8 @@ StoreTakesRequest(i, type) ==
     /\ UNCHANGED <<root, node, applied, counted, manager, sink, toInstance, toRoot,
                    toManager, toSink, commits, aboutMoves>>
 
-StoreTakesAcquire(i) == StoreTakesRequest(i, "acquire")
-StoreTakesRelease(i) == StoreTakesRequest(i, "release")
+StoreTakesAcquire(i) == Asks(i, "acquire") /\ StoreTakesRequest(i)
+StoreTakesRelease(i) == Asks(i, "release") /\ StoreTakesRequest(i)
 
 -----------------------------------------------------------------------------
 (* Manager *)
@@ -626,11 +598,13 @@ ManagerTakesHandedOver(i) ==
 (* Sink: the queue behind the vertex *)
 
 \* MOVE-6: given the epochs whose marks have come, may an output of epoch e leave?
-MayPass(marks, e) ==
-    \/ ~HoldDownstream
-    \/ IF WaitForAllMarks
-       THEN \A d \in 1 .. e : d \in marks
-       ELSE \E d \in marks \cup {0} : d >= e
+\* All marks, and not just the newest: a later tenure may have passed before.
+MayPass(marks, e) == \A d \in 1 .. e : d \in marks
+
+\* MOVE-6: of what one mark frees, outputs of earlier tenures go first.
+InTenureOrder(outputs) ==
+    LET OfEpoch(e) == LET is(o) == o.epoch = e IN SelectSeq(outputs, is)
+    IN  Joined([e \in Epochs |-> OfEpoch(e)], Len(Moves))
 
 Leaves(i, type) == toSink[i] # <<>> /\ Head(toSink[i]).type = type
 
@@ -645,15 +619,12 @@ SinkTakesOutput(i) ==
     /\ UNCHANGED <<root, node, store, manager, passed, toInstance, toRoot, toStore,
                    toManager, fromStore, commits, aboutMoves>>
 
-\* MOVE-6: a tenure has passed; what waited for it alone follows, earlier tenures first.
+\* MOVE-6: a tenure has passed; what waited for it alone follows.
 SinkTakesPassed(i) ==
     /\ Leaves(i, "passed")
     /\ LET m == Head(toSink[i])
            marks == [passed EXCEPT ![m.flow] = @ \cup {m.epoch}]
-           OfEpoch(e) == LET is(o) == o.epoch = e IN SelectSeq(held, is)
-           sorted == IF FreeByEpoch
-                     THEN Joined([e \in Epochs |-> OfEpoch(e)], Len(Moves))
-                     ELSE held
+           sorted == InTenureOrder(held)
            isFree(o) == MayPass(marks[o.flow], o.epoch)
            isHeld(o) == ~isFree(o)
        IN  /\ passed' = marks
@@ -665,25 +636,220 @@ SinkTakesPassed(i) ==
 
 -----------------------------------------------------------------------------
 FromOutside == Arrive \/ AskMove
+
 AtRoot == RootTakesMove \/ RootTakesSince \/ RootTakesCommitted
-FromInstanceAtRoot(i) == RootTakesDelete(i) \/ RootTakesEarlySignal(i)
-FromRoot(i) == InstanceTakesPacket(i) \/ InstanceTakesLastMark(i) \/ InstanceTakesDeleted(i)
-AtStore(i) == StoreTakesApply(i) \/ StoreTakesAcquire(i) \/ StoreTakesRelease(i)
-AtSink(i) == SinkTakesOutput(i) \/ SinkTakesPassed(i)
+AtManager == ManagerTakesBegin
+At(i) ==  \* what instance i does, or is the source of
+    \/ InstanceTakesPacket(i) \/ InstanceTakesLastMark(i) \/ InstanceTakesDeleted(i)
+    \/ InstanceTakesGranted(i) \/ FlushTimer(i)
+    \/ RootTakesDelete(i) \/ RootTakesEarlySignal(i)
+    \/ StoreTakesApply(i) \/ StoreTakesAcquire(i) \/ StoreTakesRelease(i)
+    \/ ManagerTakesHandedOver(i)
+    \/ SinkTakesOutput(i) \/ SinkTakesPassed(i)
 
-Next ==
-    \/ FromOutside
-    \/ AtRoot
-    \/ ManagerTakesBegin
-    \/ \E i \in Instances :
-         \/ FromRoot(i)
-         \/ InstanceTakesGranted(i)
-         \/ FlushTimer(i)
-         \/ FromInstanceAtRoot(i)
-         \/ AtStore(i)
-         \/ ManagerTakesHandedOver(i)
-         \/ AtSink(i)
+Inside == AtRoot \/ AtManager \/ \E i \in Instances : At(i)
 
-Init0 == Init
-Spec == Init /\ [][Next]_vars
+Next == FromOutside \/ Inside
+
+\* Nothing is under way, and nothing waits for a timer.
+AtRest ==
+    /\ commits = <<>> /\ questions = <<>> /\ orders = <<>>
+    /\ \A i \in Instances :
+         /\ toInstance[i] = <<>> /\ toRoot[i] = <<>> /\ toStore[i] = <<>>
+         /\ fromStore[i] = <<>> /\ toManager[i] = <<>> /\ toSink[i] = <<>>
+         /\ node[i].unflushed = <<>>
+
+(***************************************************************************)
+(* As long as anything can be done inside, something is: WF_vars(Inside).  *)
+(* That is enough, for without a packet or a wish from outside all comes   *)
+(* to rest; and neither need come.  It is written out because TLC takes a  *)
+(* thousand times as long to find what is ENABLED; an invariant says that  *)
+(* the two are the same.                                                   *)
+(***************************************************************************)
+Fairness == []<>AtRest \/ []<><<Inside>>_vars
+
+InsideIsEnabled == AtRest <=> ~ENABLED <<Inside>>_vars
+
+Safety == Init /\ [][Next]_vars
+Spec == Safety /\ Fairness
+
+-----------------------------------------------------------------------------
+(* Where a packet, or what it has done, may be. *)
+
+ClocksOf(items) == {item.clock : item \in {one \in Range(items) : one.type \in {"packet", "copy"}}}
+
+\* Packets that nobody has processed yet.
+AtInstance(i) ==
+    ClocksOf(toInstance[i]) \cup ClocksOf(node[i].ready) \cup ClocksOf(node[i].queue)
+    \cup UNION {ClocksOf(node[i].blocked[f][e]) : f \in Flows, e \in Epochs}
+ToProcess == ClocksOf(gate) \cup UNION {AtInstance(i) : i \in Instances}
+
+\* Updates that have not reached the store yet, in order.
+SentBy(i, o) == LET is(m) == m.type = "apply" /\ m.object = o IN SelectSeq(toStore[i], is)
+UnderWay(i, o) ==
+    LET sent == SentBy(i, o)
+        clocks == [n \in 1 .. Len(sent) |-> sent[n].clock]
+    IN  IF o = OwnObject THEN clocks \o node[i].unflushed ELSE clocks
+AllUnderWay(o) == UNION {Range(UnderWay(i, o)) : i \in Instances}
+
+Stored(k, o) == k \in IF o = OwnObject THEN Range(applied[Packets[k]]) ELSE Range(counted)
+
+Outputs ==
+    Range(held) \cup Range(delivered)
+    \cup UNION {{m \in Range(toSink[i]) : m.type = "output"} : i \in Instances}
+
+-----------------------------------------------------------------------------
+(***************************************************************************)
+(* MOVE-5, loss-freeness: of every packet that has arrived, each update is *)
+(* in the store or on the way there; or the packet itself is on the way.   *)
+(***************************************************************************)
+LossFree ==
+    \A k \in 1 .. arrived, o \in Objects :
+        k \in ToProcess \/ k \in AllUnderWay(o) \/ Stored(k, o)
+
+(***************************************************************************)
+(* MOVE-5, order-preservation: the store has applied the packets of a flow *)
+(* in the order of their arrival at the root, with no gap and none twice.  *)
+(***************************************************************************)
+OrderPreserved == \A f \in Flows : IsPrefix(applied[f], Came(f, arrived))
+
+(***************************************************************************)
+(* MOVE-7: the shared object has counted no packet twice.                  *)
+(***************************************************************************)
+CountedOnce == Len(counted) = Cardinality(Range(counted))
+
+(***************************************************************************)
+(* MOVE-5, as the packets see it: each was processed on a value that has   *)
+(* exactly the flow's earlier packets.  The cached value is one that the   *)
+(* ideal chain had, and what an output carries is what it made of it.      *)
+(***************************************************************************)
+Ideal(k) == Shown(ValueOf(Came(Packets[k], k)))
+
+SeesAllEarlier ==
+    /\ \A i \in Instances, f \in Flows :
+         node[i].owned[f].value \in
+            {ValueOf(SubSeq(Came(f, arrived), 1, n)) : n \in 0 .. Len(Came(f, arrived))}
+    /\ \A o \in Outputs : o.shown = Ideal(o.clock)
+
+(***************************************************************************)
+(* STORE-2, single owner: an instance works on a flow's value only while   *)
+(* the store has it down as the owner, for the same epoch.                 *)
+(***************************************************************************)
+SingleOwner ==
+    \A i \in Instances, f \in Flows :
+        node[i].owned[f] # NotOwned =>
+            owner[f] = [instance |-> i, epoch |-> node[i].owned[f].epoch]
+
+(***************************************************************************)
+(* MOVE-6, downstream order: packets of a flow leave the chain in the      *)
+(* order of their arrival at the root, with no gap and none twice.         *)
+(***************************************************************************)
+DeliveredOf(f) ==
+    LET is(o) == o.flow = f
+        theirs == SelectSeq(delivered, is)
+    IN  [n \in 1 .. Len(theirs) |-> theirs[n].clock]
+
+DownstreamOrder == \A f \in Flows : IsPrefix(DeliveredOf(f), Came(f, arrived))
+
+(***************************************************************************)
+(* ROOT-3, DEL-3: the root deletes a packet only when it is over: it has   *)
+(* been processed, and all its updates are in the store.                   *)
+(***************************************************************************)
+DeletedWhenOver ==
+    \A k \in (1 .. arrived) \ DOMAIN log :
+        k \notin ToProcess /\ \A o \in Objects : Stored(k, o)
+
+(***************************************************************************)
+(* REC-2: nothing leaves an instance before the root has its delete.       *)
+(***************************************************************************)
+LeavesAfterDelete == \A o \in Outputs : o.clock \in DOMAIN log => log[o.clock].ended
+
+(***************************************************************************)
+(* LIVE, as an invariant: when nothing is left to do, nothing waits; every *)
+(* packet is in the state, has left, and is deleted; every move is over.   *)
+(***************************************************************************)
+NothingStuck ==
+    AtRest =>
+        /\ ToProcess = {} /\ held = <<>> /\ log = <<>>
+        /\ \A k \in 1 .. arrived, o \in Objects : Stored(k, o)
+        /\ {o.clock : o \in Range(delivered)} = 1 .. arrived
+        /\ \A i \in Instances : node[i].work = Idle
+        /\ \A f \in Flows : /\ parked[f] = <<>>
+                              /\ underWay[f] = {}
+                              /\ owner[f].epoch = Len(target[f])
+                              /\ passed[f] = 1 .. Len(target[f])
+
+-----------------------------------------------------------------------------
+(***************************************************************************)
+(* LIVE: every packet that arrives leaves the chain, its updates reach the *)
+(* store, the root deletes it, and every move ends.                        *)
+(***************************************************************************)
+EveryPacketLeaves ==
+    \A k \in Clocks : arrived >= k ~> \E o \in Range(delivered) : o.clock = k
+
+EveryUpdateArrives ==
+    \A k \in Clocks, o \in Objects : arrived >= k ~> Stored(k, o)
+
+EveryEntryDeleted == \A k \in Clocks : arrived >= k ~> k \notin DOMAIN log
+
+EveryMoveEnds ==
+    \A f \in Flows, e \in Epochs \ {0} :
+        Len(target[f]) >= e ~> owner[f].epoch >= e /\ e \notin underWay[f] /\ e \in passed[f]
+
+-----------------------------------------------------------------------------
+(***************************************************************************)
+(* COE: this is an implementation of the ideal chain.  It has taken what   *)
+(* has arrived; what its store holds, and what leaves it, follows.         *)
+(***************************************************************************)
+IdealChain == INSTANCE Ideal WITH
+    taken <- arrived,
+    stored <- [f \in Flows |-> ValueOf(applied[f])],
+    total <- Len(counted),
+    left <- [n \in 1 .. Len(delivered) |->
+               [clock |-> delivered[n].clock, shown |-> delivered[n].shown]]
+
+RefinesSafety == IdealChain!Safety
+Refines == IdealChain!Spec
+
+THEOREM Spec => Refines
+
+-----------------------------------------------------------------------------
+(***************************************************************************)
+(* Witnesses.  Each says that something interesting never happens, and is  *)
+(* there to be violated: a check in which it holds would be a vacuous one. *)
+(***************************************************************************)
+
+\* Two packets wait at a new instance while the old one still owns the flow.
+NeverBuffered ==
+    \A i \in Instances, f \in Flows, e \in Epochs \ {0} :
+        owner[f].instance # Nobody /\ owner[f].epoch < e => Len(node[i].blocked[f][e]) < 2
+
+\* A packet waits at the sink for an earlier one that is still on its way.
+NeverHeld == held = <<>>
+
+\* A tenure without packets ends before the one before it has ended.
+NeverReleasedEarly == \A f \in Flows : \A r \in Range(parked[f]) : r.type = "acquire"
+
+\* A flow has come back to the instance that it left first, and goes on from a value.
+NeverCameBack ==
+    \A f \in Flows :
+        LET own == node[Home[f]].owned[f] IN ~(own.epoch = 2 /\ own.value = ValueOf(Came(f, 2)))
+
+\* The mark "last" waits behind packets that wait for the flow themselves.
+NeverMarkedWaiting ==
+    \A i \in Instances, f \in Flows, e \in Epochs :
+        \A item \in Range(node[i].blocked[f][e]) : item.type = "packet"
+
+\* A cached update waits for its flush while its flow has moved on already.
+NeverUnflushed ==
+    \A i \in Instances, f \in Flows :
+        LET own == node[i].owned[f]
+        IN  ~(own # NotOwned /\ own.epoch < Len(target[f]) /\ node[i].unflushed # <<>>)
+
+\* The gate closes once more when it opens: the flow has moved again meanwhile.
+NeverClosedAgain ==
+    \A f \in Flows : ~(gate # <<>> /\ Len(begun[f]) > 0 /\ Len(route[f]) > Len(begun[f]) + 1)
+
+\* A packet is processed while another one, whose flow has just come, waits for it.
+NeverReady == \A i \in Instances : node[i].work = Idle \/ node[i].ready = <<>>
 =============================================================================
