@@ -102,23 +102,24 @@ Channels ==
     LET both(xs, ys) == (xs \X ys) \cup (ys \X xs)
         lasts == {h \in Hosts : IsLast(h)}
     IN  both(Hosts, {"root", "store", "manager"})
-        \cup both({"manager"}, {"root", "store"})
-        \cup {<<"store", "root">>, <<"sink", "manager">>}
-        \cup ((Hosts \ lasts) \X lasts) \cup (lasts \X {"sink"})
+        \cup both({"root"}, {"store"})
+        \cup both({"manager"}, {"root", "store", "sink"})
+        \cup ((Hosts \ lasts) \X lasts)
+        \cup (Hosts \X {"sink"})
 
 \* Starts are numbered together with the replay: the clone's, the replay, the end.
 StartOf(h) == IF h = Clone THEN 1 ELSE 0
 AtEnd == 3
 
-Packet(k, written, updates, target) ==
-    [type |-> "packet", clock |-> k, written |-> written, updates |-> updates, target |-> target]
+Packet(k, written, vector, target) ==
+    [type |-> "packet", clock |-> k, written |-> written, vector |-> vector, target |-> target]
 ReplayEnd(k) == [type |-> "end", newest |-> k]
 Acquire(k, peek) == [type |-> "acquire", clock |-> k, peek |-> peek]
 Granted(k, peek) == [type |-> "granted", clock |-> k, peek |-> peek]
 Apply(k, emulate) == [type |-> "apply", clock |-> k, emulate |-> emulate]
 Result(k, n) == [type |-> "result", clock |-> k, number |-> n]
 Committed(k, v) == [type |-> "committed", clock |-> k, vertex |-> v]
-Delete(k, updates) == [type |-> "delete", clock |-> k, updates |-> updates]
+Delete(k, vector) == [type |-> "delete", clock |-> k, vector |-> vector]
 Deleted(k, first) == [type |-> "deleted", clock |-> k, first |-> first]
 Output(k, written) == [type |-> "output", clock |-> k, written |-> written]
 Fence(h, start) == [type |-> "fence", host |-> h, start |-> start]
@@ -133,7 +134,7 @@ Stop == [type |-> "stop"]
 Over(h) == [type |-> "over", host |-> h]
 Speak == [type |-> "speak"]
 
-Packets == [type : {"packet"}, clock : Clocks, written : Seq(Taken), updates : SUBSET Vertices,
+Packets == [type : {"packet"}, clock : Clocks, written : Seq(Taken), vector : SUBSET Vertices,
             target : {Clone, NoHost}]
 Items == Packets \cup [type : {"end"}, newest : 0 .. Len(Input)]
 Messages ==
@@ -142,7 +143,7 @@ Messages ==
     \cup [type : {"apply"}, clock : Clocks, emulate : BOOLEAN]
     \cup [type : {"result"}, clock : Clocks, number : Taken]
     \cup [type : {"committed"}, clock : Clocks, vertex : Vertices]
-    \cup [type : {"delete"}, clock : Clocks, updates : SUBSET Vertices]
+    \cup [type : {"delete"}, clock : Clocks, vector : SUBSET Vertices]
     \cup [type : {"deleted"}, clock : Clocks, first : BOOLEAN]
     \cup [type : {"output"}, clock : Clocks, written : Seq(Taken)]
     \cup [type : {"fence", "fenced"}, host : Hosts, start : {StartOf(Clone), AtEnd}]
@@ -158,26 +159,26 @@ Idle ==
     [work |-> <<>>,    \* the packet in work, if any, and what that waits for
      ready |-> <<>>,   \* packets whose flow has been granted meanwhile
      lane |-> <<>>,    \* what passes through to another host's replay, and its end
-     line |-> <<>>,    \* what else the queue has let in
+     line |-> <<>>,    \* what else the queue has let in, with its sender
      buffer |-> [f \in Flows |-> <<>>],  \* packets of each flow that is asked for
      owned |-> {},     \* flows that need not be asked for
      mute |-> FALSE,   \* a clone that may not speak yet
      unsent |-> <<>>]  \* packets that it has processed nevertheless
 
 Work(p, for) == [packet |-> p, for |-> for]
-NFs == [work : Seq([packet : Packets, for : {"grant", "number", "delete"}]),
-        ready : Seq(Packets), lane : Seq(Items), line : Seq(Items),
+NFs == [work : Seq([packet : Packets, for : {"grant", "number", "delete", "late delete"}]),
+        ready : Seq(Packets), lane : Seq(Items), line : Seq([source : Addresses, item : Items]),
         buffer : [Flows -> Seq(Packets)], owned : SUBSET Flows,
         mute : BOOLEAN, unsent : Seq(Packets)]
 
-NotLogged == [logged |-> FALSE, ended |-> FALSE, updates |-> {}, commits |-> {}]
+NotLogged == [logged |-> FALSE, ended |-> FALSE, vector |-> {}, signals |-> {}]
 Logged == [NotLogged EXCEPT !.logged = TRUE]
 
 TypeOK ==
     /\ channel \in [Channels -> Seq(Messages)]
     /\ clock \in 0 .. Len(Input)
     /\ log \in [Clocks -> [logged : BOOLEAN, ended : BOOLEAN,
-                           updates : SUBSET Vertices, commits : SUBSET Vertices]]
+                           vector : SUBSET Vertices, signals : SUBSET Vertices]]
     /\ receivers \in {{Straggler}, {Clone}, {Straggler, Clone}}
     /\ status \in [Hosts -> {"up", "stopping", "down"}]
     /\ seen \in [Hosts -> SUBSET (Clocks \X BOOLEAN)]
@@ -235,9 +236,9 @@ JustSend(source, out) ==
     channel' = [d \in Channels |-> channel[d] \o (IF d[1] = source THEN out[d[2]] ELSE <<>>)]
 
 \* CLONE-1: hosts of the next vertex that a splitter sends to.
-Next1(hosts) == IF Replicate \/ Straggler \notin hosts THEN hosts ELSE {Straggler}
+Receiving(hosts) == IF Replicate \/ Straggler \notin hosts THEN hosts ELSE {Straggler}
 Below(x) ==
-    CASE x = Above -> Next1(receivers)
+    CASE x = Above -> Receiving(receivers)
       [] x = "root" /\ x # Above -> {"first"}
       [] OTHER -> {"second"}
 
@@ -262,12 +263,12 @@ Arrive ==
 
 \* DEL-3: a packet leaves the log when it has ended and all its updates are committed.
 Keep(entry) ==
-    IF entry.ended /\ (AwaitCommits => entry.updates \subseteq entry.commits)
+    IF entry.ended /\ (AwaitCommits => entry.vector \subseteq entry.signals)
     THEN NotLogged
     ELSE entry
 
 \* ROOT-3, REC-2: a packet has ended; the sender is told whether it was the first to say so.
-TakeDelete(c) ==
+RootTakesDelete(c) ==
     /\ c[2] = "root" /\ Comes(c, "delete")
     /\ LET d == Head(channel[c])
            entry == log[d.clock]
@@ -275,23 +276,23 @@ TakeDelete(c) ==
        IN  /\ TakeAndSend(c, Send(c[1], Deleted(d.clock, first)))
            /\ log' = IF first
                      THEN [log EXCEPT ![d.clock] =
-                             Keep([entry EXCEPT !.ended = TRUE, !.updates = d.updates])]
+                             Keep([entry EXCEPT !.ended = TRUE, !.vector = d.vector])]
                      ELSE log
     /\ UNCHANGED <<clock, receivers, status, queues, nf, store, manager, left>>
 
 \* DEL-2: the store has committed an update.
-TakeCommitted(c) ==
+RootTakesCommitted(c) ==
     /\ c[2] = "root" /\ Comes(c, "committed")
     /\ LET s == Head(channel[c])
            entry == log[s.clock]
        IN  log' = IF entry.logged
-                  THEN [log EXCEPT ![s.clock] = Keep([entry EXCEPT !.commits = @ \cup {s.vertex}])]
+                  THEN [log EXCEPT ![s.clock] = Keep([entry EXCEPT !.signals = @ \cup {s.vertex}])]
                   ELSE log
     /\ TakeAndSend(c, Silence)
     /\ UNCHANGED <<clock, receivers, status, queues, nf, store, manager, left>>
 
 \* CLONE-2: every logged packet is sent again, for the clone, and a mark behind the last one.
-TakeReplay(c) ==
+RootTakesReplay(c) ==
     /\ c[2] = "root" /\ Comes(c, "replay")
     /\ LET isLogged(k) == log[k].logged
            clocks == SelectSeq([k \in Clocks |-> k], isLogged)
@@ -301,7 +302,7 @@ TakeReplay(c) ==
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, manager, left>>
 
 \* CLONE-1: the splitter above the straggler hears where to send from now on.
-TakeHosts(c) ==
+SplitterTakesHosts(c) ==
     /\ c[2] = Above /\ Comes(c, "hosts")
     /\ receivers' = Head(channel[c]).hosts
     /\ TakeAndSend(c, Send("manager", RunsOnKnown(receivers')))
@@ -332,10 +333,10 @@ Done(h, r, p) ==
 Cleared(p) == IF ClearTarget THEN [p EXCEPT !.target = NoHost] ELSE p
 
 \* A processed packet goes on, or leaves by way of its delete (ROOT-3, REC-2).
-Deliver(h, r, p) ==
+Deliver(h, r, p, for) ==
     IF IsLast(h)
-    THEN [nf |-> [r.nf EXCEPT !.work = <<Work(p, "delete")>>],
-          out |-> Sent(r.out, {"root"}, Delete(p.clock, p.updates))]
+    THEN [nf |-> [r.nf EXCEPT !.work = <<Work(p, for)>>],
+          out |-> Sent(r.out, {"root"}, Delete(p.clock, p.vector))]
     ELSE Done(h, [r EXCEPT !.out = Sent(@, Route(h, Cleared(p).target), Cleared(p))], p)
 
 IsMute(n) == n.mute /\ StayMute
@@ -346,7 +347,7 @@ Finish(h, r, p) ==
            [Done(h, r, p) EXCEPT !.out = Sent(@, Route(h, p.target), p)]
       [] ~IsPassing(h, p) /\ (IsMute(r.nf) \/ r.nf.unsent # <<>>) ->
            [Done(h, r, p) EXCEPT !.nf.unsent = Append(@, [p EXCEPT !.target = NoHost])]
-      [] OTHER -> Deliver(h, r, p)
+      [] OTHER -> Deliver(h, r, p, "delete")
 
 \* The begin of it: with state a number is asked for, without there is nothing to do.
 Process(h, r, p) ==
@@ -385,14 +386,14 @@ Proceed(h, r) ==
         without(list) == [r EXCEPT !.nf = [n EXCEPT ![list] = Tail(@)]]
     IN  CASE n.work # <<>> -> r
           [] n.work = <<>> /\ n.unsent # <<>> /\ ~IsMute(n) ->
-               Proceed(h, Deliver(h, without("unsent"), Head(n.unsent)))
+               Proceed(h, Deliver(h, without("unsent"), Head(n.unsent), "late delete"))
           [] n.work = <<>> /\ (n.unsent = <<>> \/ IsMute(n)) /\ n.ready # <<>> ->
                Proceed(h, Process(h, without("ready"), Head(n.ready)))
           [] OTHER ->
                IF n.lane # <<>> /\ LaneIsFree(h, n)
                THEN Proceed(h, PassThrough(h, without("lane"), Head(n.lane)))
                ELSE IF n.line # <<>>
-               THEN Proceed(h, TakeUp(h, without("line"), Head(n.line)))
+               THEN Proceed(h, TakeUp(h, without("line"), Head(n.line).item))
                ELSE r
 
 \* On channel c its host learns something, and the NF, as n with that, goes on.
@@ -401,7 +402,10 @@ GoOn(c, r) ==
     IN  /\ nf' = [nf EXCEPT ![c[2]] = after.nf]
         /\ TakeAndSend(c, after.out)
 
-LetIn(n, items) == [nf |-> [n EXCEPT !.line = @ \o items], out |-> Silence]
+\* What the queue lets in of channel c, or of what has come there before.
+LetIn(c, items) ==
+    LET came == [n \in 1 .. Len(items) |-> [source |-> c[1], item |-> items[n]]]
+    IN  [nf |-> [nf[c[2]] EXCEPT !.line = @ \o came], out |-> Silence]
 
 -----------------------------------------------------------------------------
 (* Host: queue, NF and splitter of one instance *)
@@ -413,7 +417,7 @@ KeyOf(h, p) == <<p.clock, IsPassing(h, p)>>
 IsRepeat(h, p) == SuppressPackets /\ KeyOf(h, p) \in seen[h]
 
 \* DUP-1, CLONE-2: a packet is let in, or dropped as a repeat, or waits for the end of the replay.
-TakePacket(c) ==
+HostTakesPacket(c) ==
     /\ At(c, "packet")
     /\ LET h == c[2]
            p == Head(channel[c])
@@ -425,12 +429,12 @@ TakePacket(c) ==
            THEN /\ TakeAndSend(c, Silence)
                 /\ UNCHANGED <<seen, aside, nf>>
            ELSE /\ seen' = [seen EXCEPT ![h] = @ \cup {KeyOf(h, p)}]
-                /\ GoOn(c, LetIn(nf[h], <<p>>))
+                /\ GoOn(c, LetIn(c, <<p>>))
                 /\ UNCHANGED aside
     /\ UNCHANGED <<root, receivers, status, recovering, store, manager, left>>
 
 \* CLONE-2: the replay has come; what was set aside and is newer is let in behind it.
-TakeReplayEnd(c) ==
+HostTakesReplayEnd(c) ==
     /\ At(c, "end")
     /\ LET h == c[2]
            end == Head(channel[c])
@@ -440,13 +444,13 @@ TakeReplayEnd(c) ==
            THEN /\ recovering' = FALSE
                 /\ aside' = <<>>
                 /\ seen' = [seen EXCEPT ![h] = @ \cup {KeyOf(h, p) : p \in Range(new)}]
-                /\ GoOn(c, LetIn(nf[h], <<end>> \o new))
-           ELSE /\ GoOn(c, LetIn(nf[h], <<end>>))
+                /\ GoOn(c, LetIn(c, <<end>> \o new))
+           ELSE /\ GoOn(c, LetIn(c, <<end>>))
                 /\ UNCHANGED queues
     /\ UNCHANGED <<root, receivers, status, store, manager, left>>
 
 \* MOVE-3, DUP-3: a flow is granted, for a while or for one replayed packet, or its state is read.
-TakeGranted(c) ==
+HostTakesGranted(c) ==
     /\ At(c, "granted")
     /\ LET h == c[2]
            n == nf[h]
@@ -465,13 +469,13 @@ TakeGranted(c) ==
     /\ UNCHANGED <<root, receivers, status, queues, store, manager, left>>
 
 \* DUP-2: the packet in work gets its number; of an update that is not on record there is none.
-TakeResult(c) ==
+HostTakesResult(c) ==
     /\ At(c, "result")
     /\ LET h == c[2]
            n == nf[h]
            p == n.work[1].packet
            number == Head(channel[c]).number
-           processed == [p EXCEPT !.written = Append(@, number), !.updates = @ \cup {VertexOf(h)}]
+           processed == [p EXCEPT !.written = Append(@, number), !.vector = @ \cup {VertexOf(h)}]
            r == [nf |-> [n EXCEPT !.work = <<>>], out |-> Silence]
        IN  GoOn(c, IF number = NoNumber THEN Done(h, r, p) ELSE Finish(h, r, processed))
     /\ UNCHANGED <<root, receivers, status, queues, store, manager, left>>
@@ -480,7 +484,7 @@ TakeResult(c) ==
 Leave(d, p) ==
     IF d.first \/ ~FirstDelete THEN Send("sink", Output(p.clock, p.written)) ELSE Silence
 
-TakeDeleted(c) ==
+HostTakesDeleted(c) ==
     /\ At(c, "deleted")
     /\ LET h == c[2]
            p == nf[h].work[1].packet
@@ -488,7 +492,7 @@ TakeDeleted(c) ==
     /\ UNCHANGED <<root, receivers, status, queues, store, manager, left>>
 
 \* CLONE-1: the clone begins empty, and mute if nothing but the sink is behind it.
-TakeStart(c) ==
+HostTakesStart(c) ==
     /\ c[2] = Clone /\ Comes(c, "start")
     /\ status' = [status EXCEPT ![Clone] = "up"]
     /\ recovering' = TRUE
@@ -497,10 +501,10 @@ TakeStart(c) ==
     /\ UNCHANGED <<root, receivers, seen, aside, store, manager, left>>
 
 \* CLONE-3: all is forgotten but a packet whose delete may have been the first: only we may send it.
-TakeStop(c) ==
+HostTakesStop(c) ==
     /\ At(c, "stop")
     /\ LET h == c[2]
-           stays == nf[h].work # <<>> /\ nf[h].work[1].for = "delete"
+           stays == nf[h].work # <<>> /\ nf[h].work[1].for \in {"delete", "late delete"}
        IN  /\ status' = [status EXCEPT ![h] = IF stays THEN "stopping" ELSE "down"]
            /\ nf' = [nf EXCEPT ![h] = IF stays THEN [Idle EXCEPT !.work = nf[h].work] ELSE Idle]
            /\ seen' = [seen EXCEPT ![h] = {}]
@@ -508,7 +512,7 @@ TakeStop(c) ==
     /\ UNCHANGED <<root, receivers, recovering, aside, store, manager, left>>
 
 \* CLONE-3: the answer to its last delete; behind the output the sink will know that it is over.
-TakeLastDeleted(c) ==
+HostTakesLastDeleted(c) ==
     /\ c[2] \in Hosts /\ status[c[2]] = "stopping" /\ Comes(c, "deleted")
     /\ LET h == c[2]
            out == Leave(Head(channel[c]), nf[h].work[1].packet)
@@ -518,13 +522,13 @@ TakeLastDeleted(c) ==
     /\ UNCHANGED <<root, receivers, queues, store, manager, left>>
 
 \* CLONE-3: the other host is silent, and the clone sends what it has processed so far.
-TakeSpeak(c) ==
+HostTakesSpeak(c) ==
     /\ At(c, "speak")
     /\ GoOn(c, [nf |-> [nf[c[2]] EXCEPT !.mute = FALSE], out |-> Silence])
     /\ UNCHANGED <<root, receivers, status, queues, store, manager, left>>
 
 \* A host that is down, or about to be, takes no notice of anything else.
-Ignore(c) ==
+HostIgnores(c) ==
     /\ c[2] \in Hosts /\ channel[c] # <<>>
     /\ \/ status[c[2]] = "down" /\ Head(channel[c]).type # "start"
        \/ status[c[2]] = "stopping" /\ Head(channel[c]).type # "deleted"
@@ -543,7 +547,7 @@ Lose(c) ==
 IsVoid(h) == StartOf(h) < fence[h]
 
 \* STORE-2: straggler and clone are one instance to the store, so both are granted the flow.
-TakeAcquire(c) ==
+StoreTakesAcquire(c) ==
     /\ c[2] = "store" /\ Comes(c, "acquire")
     /\ LET h == c[1]
            a == Head(channel[c])
@@ -553,7 +557,7 @@ TakeAcquire(c) ==
     /\ UNCHANGED <<root, receivers, status, queues, nf, pool, record, fence, manager, left>>
 
 \* STORE-5, DUP-2: a number is taken and committed, or the one on record is given again.
-TakeApply(c) ==
+StoreTakesApply(c) ==
     /\ c[2] = "store" /\ Comes(c, "apply")
     /\ LET h == c[1]
            v == VertexOf(h)
@@ -573,7 +577,7 @@ TakeApply(c) ==
     /\ UNCHANGED <<root, receivers, status, queues, nf, owners, fence, manager, left>>
 
 \* REC-1, CLONE-3: what a host sent in an earlier start is void from now on.
-TakeFence(c) ==
+StoreTakesFence(c) ==
     /\ c[2] = "store" /\ Comes(c, "fence")
     /\ LET m == Head(channel[c])
        IN  /\ fence' = [fence EXCEPT ![m.host] = m.start]
@@ -586,7 +590,7 @@ TakeFence(c) ==
 Stopped == IF Kept = Clone THEN Straggler ELSE Clone
 
 \* CLONE-1: a clone is started once its store has voided what was on its host before.
-RequestClone ==
+AskClone ==
     /\ phase = "one"
     /\ phase' = "two"
     /\ awaits' = {"fence"}
@@ -602,7 +606,7 @@ Choose ==
     /\ awaits' = {"splitter", "fence"} \cup (IF IsLast(Clone) /\ Kept = Clone THEN {"over"} ELSE {})
 
 \* CLONE-3: the choice is made at once if the clone is up, or when it is.
-RequestKeep ==
+AskKeep ==
     /\ Kept # NoHost
     /\ phase = "two" /\ ~wish
     /\ IF awaits = {}
@@ -613,7 +617,7 @@ RequestKeep ==
 Told(c, type) == c[2] = "manager" /\ Comes(c, type)
 
 \* The clone begins; or the other host is stopped, as the store takes nothing more of it.
-TakeFenced(c) ==
+ManagerTakesFenced(c) ==
     /\ Told(c, "fenced")
     /\ LET h == Head(channel[c]).host
        IN  IF phase = "two"
@@ -622,7 +626,7 @@ TakeFenced(c) ==
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, phase, wish, left>>
 
 \* CLONE-1: new packets are replicated from now on, first of all.
-TakeReady(c) ==
+ManagerTakesReady(c) ==
     /\ Told(c, "ready")
     /\ LET out == Send(Above, RunsOn({Straggler, Clone}))
        IN  IF AwaitSplitter
@@ -631,7 +635,7 @@ TakeReady(c) ==
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, phase, wish, left>>
 
 \* CLONE-2: a packet that the splitter sent before it heard of the clone is in the replay.
-TakeHostsKnown(c) ==
+ManagerTakesHostsKnown(c) ==
     /\ Told(c, "known")
     /\ IF phase = "two" /\ AwaitSplitter
        THEN awaits' = {"replay"} /\ TakeAndSend(c, Send("root", Replay))
@@ -642,7 +646,7 @@ TakeHostsKnown(c) ==
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, phase, wish, left>>
 
 \* CLONE-2: the clone has processed what it has missed.
-TakeRecovered(c) ==
+ManagerTakesRecovered(c) ==
     /\ Told(c, "recovered")
     /\ IF wish
        THEN Choose /\ TakeAndSend(c, Choice)
@@ -650,7 +654,7 @@ TakeRecovered(c) ==
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, left>>
 
 \* CLONE-3: nothing of the stopped host can come out any more.
-TakeOver(c) ==
+ManagerTakesOver(c) ==
     /\ Told(c, "over")
     /\ awaits' = awaits \ {"over"}
     /\ TakeAndSend(c, IF "over" \in awaits THEN Send(Kept, Speak) ELSE Silence)
@@ -659,7 +663,7 @@ TakeOver(c) ==
 -----------------------------------------------------------------------------
 (* Sink *)
 
-TakeOutput(c) ==
+SinkTakesOutput(c) ==
     /\ c[2] = "sink" /\ Comes(c, "output")
     /\ LET o == Head(channel[c])
        IN  left' = Append(left, [clock |-> o.clock, written |-> o.written])
@@ -667,27 +671,27 @@ TakeOutput(c) ==
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, manager>>
 
 \* CLONE-3: all that the stopped host had sent out has come.
-TellOver(c) ==
+SinkTakesOver(c) ==
     /\ c[2] = "sink" /\ Comes(c, "over")
     /\ TakeAndSend(c, Send("manager", Head(channel[c])))
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, manager, left>>
 
 -----------------------------------------------------------------------------
-AtRoot(c) == TakeDelete(c) \/ TakeCommitted(c) \/ TakeReplay(c)
+AtRoot(c) == RootTakesDelete(c) \/ RootTakesCommitted(c) \/ RootTakesReplay(c)
 AtHost(c) ==
-    \/ TakePacket(c) \/ TakeReplayEnd(c) \/ TakeGranted(c) \/ TakeResult(c) \/ TakeDeleted(c)
-    \/ TakeStart(c) \/ TakeStop(c) \/ TakeLastDeleted(c) \/ TakeSpeak(c) \/ Ignore(c)
-AtStore(c) == TakeAcquire(c) \/ TakeApply(c) \/ TakeFence(c)
+    \/ HostTakesPacket(c) \/ HostTakesReplayEnd(c) \/ HostTakesGranted(c) \/ HostTakesResult(c) \/ HostTakesDeleted(c)
+    \/ HostTakesStart(c) \/ HostTakesStop(c) \/ HostTakesLastDeleted(c) \/ HostTakesSpeak(c) \/ HostIgnores(c)
+AtStore(c) == StoreTakesAcquire(c) \/ StoreTakesApply(c) \/ StoreTakesFence(c)
 AtManager(c) ==
-    \/ TakeFenced(c) \/ TakeReady(c) \/ TakeHostsKnown(c) \/ TakeRecovered(c) \/ TakeOver(c)
-AtSink(c) == TakeOutput(c) \/ TellOver(c)
+    \/ ManagerTakesFenced(c) \/ ManagerTakesReady(c) \/ ManagerTakesHostsKnown(c) \/ ManagerTakesRecovered(c) \/ ManagerTakesOver(c)
+AtSink(c) == SinkTakesOutput(c) \/ SinkTakesOver(c)
 
-Take(c) == AtRoot(c) \/ TakeHosts(c) \/ AtHost(c) \/ AtStore(c) \/ AtManager(c) \/ AtSink(c)
+Take(c) == AtRoot(c) \/ SplitterTakesHosts(c) \/ AtHost(c) \/ AtStore(c) \/ AtManager(c) \/ AtSink(c)
 
 Next ==
     \/ Arrive
-    \/ RequestClone
-    \/ RequestKeep
+    \/ AskClone
+    \/ AskKeep
     \/ \E c \in Channels : Take(c) \/ Lose(c)
 
 \* Every message is taken in the end.  Packets and requests need not come.

@@ -1,0 +1,1 @@
+"""What the states and steps of the core are called in each TLA+ specification."""
