@@ -12,11 +12,13 @@ PACKAGE = Path(__file__).parent.parent / "chc_ref"
 LAYERS = (
     {"errors"},
     {"core"},
-    {"nfs", "verdict", "files"},
+    {"nfs", "verdict", "files", "itf"},
     {"chains"},
     {"system", "require", "variants"},
     {"check", "prove", "net", "replay"},
+    {"tlc"},
     {"suite", "places", "diagram", "console", "catalogue"},
+    {"export"},
     {"matrix"},
     {"cli", "pytest_plugin", "traceability"},
 )
