@@ -51,16 +51,19 @@ ASSUME /\ Len(Input) \in 1 .. Len(Numbers)
 (***************************************************************************)
 Dropped == FALSE
 
+LogUntilEnd == TRUE      \* ROOT-3: a packet stays logged until it has gone through the chain
 Replicate == TRUE        \* CLONE-1: new packets go to the clone as well
 AwaitSplitter == TRUE    \* CLONE-2: the replay begins when the splitter sends to both
-SetAside == TRUE         \* CLONE-2: new packets wait until the replay is over
+ReplayInOrder == TRUE    \* CLONE-2: it has the logged packets in the order of their clocks
+MarkEnd == TRUE          \* CLONE-2: it has a mark behind the last one
+SetAside == TRUE         \* CLONE-2: new packets wait until it is over
 StayMute == TRUE         \* CLONE-3: the clone of a last instance speaks when the other is silent
 SuppressPackets == TRUE  \* DUP-1: of two copies of a packet one enters a queue
+TellReplays == TRUE      \* QUEUE-2: a replayed packet that passes through is no such copy
 SuppressUpdates == TRUE  \* DUP-2: a repeated update is not made, and gets the answer on record
 Emulate == TRUE          \* DUP-3: a packet replayed to another instance updates nothing
 ClearTarget == TRUE      \* DUP-3: from the host that it is for, a replayed packet is as any other
 FirstDelete == TRUE      \* REC-2: an output leaves for the first delete of its packet alone
-AwaitCommits == TRUE     \* DEL-3: a packet stays logged until all its updates are committed
 
 VARIABLES
     channel,    \* what is under way on each channel, oldest first
@@ -218,6 +221,7 @@ Init ==
 (* Messages *)
 
 Range(s) == {s[n] : n \in 1 .. Len(s)}
+Reverse(s) == [n \in 1 .. Len(s) |-> s[Len(s) + 1 - n]]
 
 Silence == [a \in Addresses |-> <<>>]  \* nothing is sent to anybody
 Sent(out, to, m) == [a \in Addresses |-> IF a \in to THEN Append(out[a], m) ELSE out[a]]
@@ -228,12 +232,14 @@ Comes(c, type) == channel[c] # <<>> /\ Head(channel[c]).type = type
 \* The receiver takes the oldest message of a channel, and sends.
 TakeAndSend(c, out) ==
     channel' = [d \in Channels |->
-                  (IF d = c THEN Tail(channel[d]) ELSE channel[d])
-                  \o (IF d[1] = c[2] THEN out[d[2]] ELSE <<>>)]
+                  IF d = c THEN Tail(channel[d])
+                  ELSE IF d[1] = c[2] THEN channel[d] \o out[d[2]]
+                  ELSE channel[d]]
 
 \* Somebody sends without having been told to.
 JustSend(source, out) ==
-    channel' = [d \in Channels |-> channel[d] \o (IF d[1] = source THEN out[d[2]] ELSE <<>>)]
+    channel' = [d \in Channels |->
+                  IF d[1] = source THEN channel[d] \o out[d[2]] ELSE channel[d]]
 
 \* CLONE-1: hosts of the next vertex that a splitter sends to.
 Receiving(hosts) == IF Replicate \/ Straggler \notin hosts THEN hosts ELSE {Straggler}
@@ -253,23 +259,23 @@ Route(x, target) ==
 -----------------------------------------------------------------------------
 (* Root and operator *)
 
+\* DEL-3: a packet leaves the log when it has ended and all its updates are committed.
+Keep(entry) ==
+    IF (LogUntilEnd => entry.ended) /\ entry.vector \subseteq entry.signals
+    THEN NotLogged
+    ELSE entry
+
 \* ROOT-1, ROOT-2: a packet gets its clock, is logged, and goes on its way.
 Arrive ==
     /\ clock < Len(Input)
     /\ clock' = clock + 1
-    /\ log' = [log EXCEPT ![clock + 1] = Logged]
+    /\ log' = [log EXCEPT ![clock + 1] = Keep(Logged)]
     /\ JustSend("root", Sent(Silence, Below("root"), Packet(clock + 1, <<>>, {}, NoHost)))
     /\ UNCHANGED <<receivers, status, queues, nf, store, manager, left>>
 
-\* DEL-3: a packet leaves the log when it has ended and all its updates are committed.
-Keep(entry) ==
-    IF entry.ended /\ (AwaitCommits => entry.vector \subseteq entry.signals)
-    THEN NotLogged
-    ELSE entry
-
 \* ROOT-3, REC-2: a packet has ended; the sender is told whether it was the first to say so.
 RootTakesDelete(c) ==
-    /\ c[2] = "root" /\ Comes(c, "delete")
+    /\ Comes(c, "delete")
     /\ LET d == Head(channel[c])
            entry == log[d.clock]
            first == entry.logged /\ ~entry.ended
@@ -282,7 +288,7 @@ RootTakesDelete(c) ==
 
 \* DEL-2: the store has committed an update.
 RootTakesCommitted(c) ==
-    /\ c[2] = "root" /\ Comes(c, "committed")
+    /\ Comes(c, "committed")
     /\ LET s == Head(channel[c])
            entry == log[s.clock]
        IN  log' = IF entry.logged
@@ -293,17 +299,18 @@ RootTakesCommitted(c) ==
 
 \* CLONE-2: every logged packet is sent again, for the clone, and a mark behind the last one.
 RootTakesReplay(c) ==
-    /\ c[2] = "root" /\ Comes(c, "replay")
+    /\ Comes(c, "replay")
     /\ LET isLogged(k) == log[k].logged
            clocks == SelectSeq([k \in Clocks |-> k], isLogged)
-           again == [n \in 1 .. Len(clocks) |-> Packet(clocks[n], <<>>, {}, Clone)]
-           items == Append(again, ReplayEnd(clock))
+           order == IF ReplayInOrder THEN clocks ELSE Reverse(clocks)
+           again == [n \in 1 .. Len(order) |-> Packet(order[n], <<>>, {}, Clone)]
+           items == IF MarkEnd THEN Append(again, ReplayEnd(clock)) ELSE again
        IN  TakeAndSend(c, [a \in Addresses |-> IF a \in Route("root", Clone) THEN items ELSE <<>>])
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, manager, left>>
 
 \* CLONE-1: the splitter above the straggler hears where to send from now on.
 SplitterTakesHosts(c) ==
-    /\ c[2] = Above /\ Comes(c, "hosts")
+    /\ Comes(c, "hosts")
     /\ receivers' = Head(channel[c]).hosts
     /\ TakeAndSend(c, Send("manager", RunsOnKnown(receivers')))
     /\ UNCHANGED <<root, status, queues, nf, store, manager, left>>
@@ -410,10 +417,10 @@ LetIn(c, items) ==
 -----------------------------------------------------------------------------
 (* Host: queue, NF and splitter of one instance *)
 
-At(c, type) == c[2] \in Hosts /\ status[c[2]] = "up" /\ Comes(c, type)
+At(c, type) == Comes(c, type) /\ status[c[2]] = "up"
 
 \* DUP-1: a packet, and a packet on its way to another host's replay, are let in once each.
-KeyOf(h, p) == <<p.clock, IsPassing(h, p)>>
+KeyOf(h, p) == <<p.clock, TellReplays /\ IsPassing(h, p)>>
 IsRepeat(h, p) == SuppressPackets /\ KeyOf(h, p) \in seen[h]
 
 \* DUP-1, CLONE-2: a packet is let in, or dropped as a repeat, or waits for the end of the replay.
@@ -493,7 +500,7 @@ HostTakesDeleted(c) ==
 
 \* CLONE-1: the clone begins empty, and mute if nothing but the sink is behind it.
 HostTakesStart(c) ==
-    /\ c[2] = Clone /\ Comes(c, "start")
+    /\ Comes(c, "start")
     /\ status' = [status EXCEPT ![Clone] = "up"]
     /\ recovering' = TRUE
     /\ nf' = [nf EXCEPT ![Clone] = [Idle EXCEPT !.mute = IsLast(Clone)]]
@@ -513,7 +520,7 @@ HostTakesStop(c) ==
 
 \* CLONE-3: the answer to its last delete; behind the output the sink will know that it is over.
 HostTakesLastDeleted(c) ==
-    /\ c[2] \in Hosts /\ status[c[2]] = "stopping" /\ Comes(c, "deleted")
+    /\ Comes(c, "deleted") /\ status[c[2]] = "stopping"
     /\ LET h == c[2]
            out == Leave(Head(channel[c]), nf[h].work[1].packet)
        IN  /\ status' = [status EXCEPT ![h] = "down"]
@@ -529,7 +536,7 @@ HostTakesSpeak(c) ==
 
 \* A host that is down, or about to be, takes no notice of anything else.
 HostIgnores(c) ==
-    /\ c[2] \in Hosts /\ channel[c] # <<>>
+    /\ channel[c] # <<>>
     /\ \/ status[c[2]] = "down" /\ Head(channel[c]).type # "start"
        \/ status[c[2]] = "stopping" /\ Head(channel[c]).type # "deleted"
     /\ TakeAndSend(c, Silence)
@@ -537,7 +544,7 @@ HostIgnores(c) ==
 
 \* What a stopped host had sent may be lost; but what has left for the sink has left.
 Lose(c) ==
-    /\ c[1] \in Hosts /\ c[2] # "sink" /\ status[c[1]] = "down" /\ channel[c] # <<>>
+    /\ c[2] # "sink" /\ status[c[1]] = "down" /\ channel[c] # <<>>
     /\ channel' = [channel EXCEPT ![c] = <<>>]
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, manager, left>>
 
@@ -548,7 +555,7 @@ IsVoid(h) == StartOf(h) < fence[h]
 
 \* STORE-2: straggler and clone are one instance to the store, so both are granted the flow.
 StoreTakesAcquire(c) ==
-    /\ c[2] = "store" /\ Comes(c, "acquire")
+    /\ Comes(c, "acquire")
     /\ LET h == c[1]
            a == Head(channel[c])
        IN  /\ owners' = IF a.peek \/ IsVoid(h) THEN owners
@@ -558,7 +565,7 @@ StoreTakesAcquire(c) ==
 
 \* STORE-5, DUP-2: a number is taken and committed, or the one on record is given again.
 StoreTakesApply(c) ==
-    /\ c[2] = "store" /\ Comes(c, "apply")
+    /\ Comes(c, "apply")
     /\ LET h == c[1]
            v == VertexOf(h)
            u == Head(channel[c])
@@ -578,7 +585,7 @@ StoreTakesApply(c) ==
 
 \* REC-1, CLONE-3: what a host sent in an earlier start is void from now on.
 StoreTakesFence(c) ==
-    /\ c[2] = "store" /\ Comes(c, "fence")
+    /\ Comes(c, "fence")
     /\ LET m == Head(channel[c])
        IN  /\ fence' = [fence EXCEPT ![m.host] = m.start]
            /\ TakeAndSend(c, Send("manager", Fenced(m.host, m.start)))
@@ -614,11 +621,9 @@ AskKeep ==
        ELSE wish' = TRUE /\ UNCHANGED <<channel, phase, awaits>>
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, left>>
 
-Told(c, type) == c[2] = "manager" /\ Comes(c, type)
-
 \* The clone begins; or the other host is stopped, as the store takes nothing more of it.
 ManagerTakesFenced(c) ==
-    /\ Told(c, "fenced")
+    /\ Comes(c, "fenced")
     /\ LET h == Head(channel[c]).host
        IN  IF phase = "two"
            THEN awaits' = {"ready"} /\ TakeAndSend(c, Send(h, Start))
@@ -627,7 +632,7 @@ ManagerTakesFenced(c) ==
 
 \* CLONE-1: new packets are replicated from now on, first of all.
 ManagerTakesReady(c) ==
-    /\ Told(c, "ready")
+    /\ Comes(c, "ready")
     /\ LET out == Send(Above, RunsOn({Straggler, Clone}))
        IN  IF AwaitSplitter
            THEN awaits' = {"splitter"} /\ TakeAndSend(c, out)
@@ -636,7 +641,7 @@ ManagerTakesReady(c) ==
 
 \* CLONE-2: a packet that the splitter sent before it heard of the clone is in the replay.
 ManagerTakesHostsKnown(c) ==
-    /\ Told(c, "known")
+    /\ Comes(c, "known")
     /\ IF phase = "two" /\ AwaitSplitter
        THEN awaits' = {"replay"} /\ TakeAndSend(c, Send("root", Replay))
        ELSE /\ awaits' = IF phase = "chosen" /\ Head(channel[c]).hosts # {Kept}
@@ -647,7 +652,7 @@ ManagerTakesHostsKnown(c) ==
 
 \* CLONE-2: the clone has processed what it has missed.
 ManagerTakesRecovered(c) ==
-    /\ Told(c, "recovered")
+    /\ Comes(c, "recovered")
     /\ IF wish
        THEN Choose /\ TakeAndSend(c, Choice)
        ELSE awaits' = awaits \ {"replay"} /\ TakeAndSend(c, Silence) /\ UNCHANGED <<phase, wish>>
@@ -655,7 +660,7 @@ ManagerTakesRecovered(c) ==
 
 \* CLONE-3: nothing of the stopped host can come out any more.
 ManagerTakesOver(c) ==
-    /\ Told(c, "over")
+    /\ Comes(c, "over")
     /\ awaits' = awaits \ {"over"}
     /\ TakeAndSend(c, IF "over" \in awaits THEN Send(Kept, Speak) ELSE Silence)
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, phase, wish, left>>
@@ -664,7 +669,7 @@ ManagerTakesOver(c) ==
 (* Sink *)
 
 SinkTakesOutput(c) ==
-    /\ c[2] = "sink" /\ Comes(c, "output")
+    /\ Comes(c, "output")
     /\ LET o == Head(channel[c])
        IN  left' = Append(left, [clock |-> o.clock, written |-> o.written])
     /\ TakeAndSend(c, Silence)
@@ -672,31 +677,182 @@ SinkTakesOutput(c) ==
 
 \* CLONE-3: all that the stopped host had sent out has come.
 SinkTakesOver(c) ==
-    /\ c[2] = "sink" /\ Comes(c, "over")
+    /\ Comes(c, "over")
     /\ TakeAndSend(c, Send("manager", Head(channel[c])))
     /\ UNCHANGED <<root, receivers, status, queues, nf, store, manager, left>>
 
 -----------------------------------------------------------------------------
 AtRoot(c) == RootTakesDelete(c) \/ RootTakesCommitted(c) \/ RootTakesReplay(c)
 AtHost(c) ==
-    \/ HostTakesPacket(c) \/ HostTakesReplayEnd(c) \/ HostTakesGranted(c) \/ HostTakesResult(c) \/ HostTakesDeleted(c)
-    \/ HostTakesStart(c) \/ HostTakesStop(c) \/ HostTakesLastDeleted(c) \/ HostTakesSpeak(c) \/ HostIgnores(c)
+    \/ HostTakesPacket(c) \/ HostTakesReplayEnd(c) \/ HostTakesGranted(c) \/ HostTakesResult(c)
+    \/ HostTakesDeleted(c) \/ HostTakesLastDeleted(c) \/ HostIgnores(c)
+    \/ HostTakesStart(c) \/ HostTakesStop(c) \/ HostTakesSpeak(c)
 AtStore(c) == StoreTakesAcquire(c) \/ StoreTakesApply(c) \/ StoreTakesFence(c)
 AtManager(c) ==
-    \/ ManagerTakesFenced(c) \/ ManagerTakesReady(c) \/ ManagerTakesHostsKnown(c) \/ ManagerTakesRecovered(c) \/ ManagerTakesOver(c)
+    \/ ManagerTakesFenced(c) \/ ManagerTakesReady(c) \/ ManagerTakesHostsKnown(c)
+    \/ ManagerTakesRecovered(c) \/ ManagerTakesOver(c)
 AtSink(c) == SinkTakesOutput(c) \/ SinkTakesOver(c)
 
-Take(c) == AtRoot(c) \/ SplitterTakesHosts(c) \/ AtHost(c) \/ AtStore(c) \/ AtManager(c) \/ AtSink(c)
+To(xs) == {c \in Channels : c[2] \in xs}
 
 Next ==
     \/ Arrive
     \/ AskClone
     \/ AskKeep
-    \/ \E c \in Channels : Take(c) \/ Lose(c)
+    \/ \E c \in To({"root"}) : AtRoot(c)
+    \/ \E c \in To({Above}) : SplitterTakesHosts(c)
+    \/ \E c \in To(Hosts) : AtHost(c)
+    \/ \E c \in To({"store"}) : AtStore(c)
+    \/ \E c \in To({"manager"}) : AtManager(c)
+    \/ \E c \in To({"sink"}) : AtSink(c)
+    \/ \E c \in (Hosts \X Addresses) \cap Channels : Lose(c)
 
 \* Every message is taken in the end.  Packets and requests need not come.
-Fairness == \A c \in Channels : WF_vars(Take(c))
+Fairness ==
+    /\ \A c \in To({"root"}) : WF_vars(AtRoot(c))
+    /\ \A c \in To({Above}) : WF_vars(SplitterTakesHosts(c))
+    /\ \A c \in To(Hosts) : WF_vars(AtHost(c))
+    /\ \A c \in To({"store"}) : WF_vars(AtStore(c))
+    /\ \A c \in To({"manager"}) : WF_vars(AtManager(c))
+    /\ \A c \in To({"sink"}) : WF_vars(AtSink(c))
 
 Spec == Init /\ [][Next]_vars /\ Fairness
+
+-----------------------------------------------------------------------------
+(***************************************************************************)
+(* R5, no duplicate output: no packet leaves the chain twice.              *)
+(***************************************************************************)
+NoDuplicateOutput == \A m, n \in 1 .. Len(left) : left[m].clock = left[n].clock => m = n
+
+(***************************************************************************)
+(* R5, DUP-2, no duplicate update: a number has been taken from a pool for *)
+(* every packet on record there, and none besides.                         *)
+(***************************************************************************)
+NoDuplicateUpdate ==
+    \A v \in Stateful :
+        Len(pool[v]) + Cardinality({k \in Clocks : record[v][k] # NoNumber}) = Len(Numbers)
+
+(***************************************************************************)
+(* R5, DUP-1, no duplicate processing: no host has ever two copies of one  *)
+(* packet to process.                                                      *)
+(***************************************************************************)
+ToProcess(h) ==
+    LET n == nf[h]
+        isPacket(i) == i.type = "packet"
+        lined == [m \in 1 .. Len(n.line) |-> n.line[m].item]
+        worked == [m \in 1 .. Len(n.work) |-> n.work[m].packet]
+    IN  worked \o n.unsent \o n.ready \o SelectSeq(n.lane \o lined, isPacket)
+
+OneCopyEach ==
+    \A h \in Hosts :
+        LET ps == ToProcess(h)
+            keys(s) == {<<p.clock, IsPassing(h, p)>> : p \in Range(s)}
+            buffered == UNION {keys(nf[h].buffer[f]) : f \in Flows}
+        IN  /\ Cardinality(keys(ps)) = Len(ps)
+            /\ \A f \in Flows : Cardinality(keys(nf[h].buffer[f])) = Len(nf[h].buffer[f])
+            /\ keys(ps) \cap buffered = {}
+
+(***************************************************************************)
+(* DUP-2, COE, one state for straggler and clone: whichever host has       *)
+(* processed a copy of a packet, it has written on it what is on record.   *)
+(***************************************************************************)
+Copies ==
+    UNION {Range(channel[c]) : c \in Channels}
+    \cup UNION {Range(ToProcess(h)) : h \in Hosts}
+    \cup UNION {Range(nf[h].buffer[f]) : h \in Hosts, f \in Flows}
+    \cup Range(aside)
+
+OnRecord(k, vertices) ==
+    LET numbered(v) == v \in vertices
+        row == SelectSeq(<<1, 2>>, numbered)
+    IN  [n \in 1 .. Len(row) |-> record[row[n]][k]]
+
+RightNumbers ==
+    /\ \A p \in Copies : p.type = "packet" => p.written = OnRecord(p.clock, p.vector)
+    /\ \A o \in Copies : o.type = "output" => o.written = OnRecord(o.clock, Stateful)
+    /\ \A o \in Range(left) : o.written = OnRecord(o.clock, Stateful)
+
+(***************************************************************************)
+(* R2, CLONE-3, order: the packets of a flow leave in the order in which   *)
+(* they came, though two hosts send to the sink.                           *)
+(***************************************************************************)
+OutputsInOrder ==
+    \A m, n \in 1 .. Len(left) :
+        m < n /\ FlowOf(left[m]) = FlowOf(left[n]) => left[m].clock <= left[n].clock
+
+(***************************************************************************)
+(* ROOT-3, DEL-3: a packet that is logged no more has made all its updates *)
+(* and has left, or some host has been told that it may let it leave.      *)
+(***************************************************************************)
+Leaves(k) ==
+    \/ \E o \in Range(left) : o.clock = k
+    \/ \E m \in UNION {Range(channel[c]) : c \in Channels} :
+         m.type \in {"output", "deleted"} /\ m.clock = k /\ (m.type = "deleted" => m.first)
+
+LogKept ==
+    \A k \in 1 .. clock :
+        ~log[k].logged => Leaves(k) /\ \A v \in Stateful : record[v][k] # NoNumber
+
+(***************************************************************************)
+(* CLONE-2, CLONE-3, LIVE, as an invariant: when nothing is under way,     *)
+(* nothing waits, every packet has left and is logged no more, the clone   *)
+(* is up if there is one, and of a choice one host is left, which speaks.  *)
+(***************************************************************************)
+AtRest == \A c \in Channels : channel[c] = <<>>
+
+NothingStuck ==
+    AtRest =>
+        /\ \A k \in 1 .. clock : ~log[k].logged /\ \E o \in Range(left) : o.clock = k
+        /\ \A h \in Hosts : /\ [nf[h] EXCEPT !.owned = {}, !.mute = FALSE, !.unsent = <<>>] = Idle
+                            /\ status[h] # "stopping"
+        /\ ~recovering /\ aside = <<>>
+        /\ awaits = {} /\ ~wish
+        /\ phase = "two" => status[Straggler] = "up" /\ status[Clone] = "up"
+        /\ phase = "chosen" => /\ status[Kept] = "up" /\ status[Stopped] = "down"
+                               /\ ~nf[Kept].mute /\ nf[Kept].unsent = <<>>
+
+(***************************************************************************)
+(* COE: store and sink do nothing but what the ideal chain does.           *)
+(***************************************************************************)
+Ideal == INSTANCE IdealRow WITH arrived <- clock
+
+Refines == Ideal!Spec
+
+THEOREM Spec => Refines
+
+(***************************************************************************)
+(* LIVE: every packet leaves and is logged no more in the end; a clone is  *)
+(* up in the end; and of a choice, one host is up and all others silent.   *)
+(***************************************************************************)
+EveryPacketLeaves ==
+    \A k \in Clocks :
+        clock >= k ~> ~log[k].logged /\ \E o \in Range(left) : o.clock = k
+
+EveryCloneEnds ==
+    /\ phase = "two" ~> awaits = {}
+    /\ wish ~> phase = "chosen" /\ awaits = {}
+
+-----------------------------------------------------------------------------
+(***************************************************************************)
+(* Situations that must be reachable, or the above says little: each of    *)
+(* these properties is to be violated.                                     *)
+(***************************************************************************)
+NeverSetAside == aside = <<>>  \* CLONE-2: a new packet comes in the middle of the replay
+
+NeverSuppressed ==  \* DUP-1: a queue is brought a packet that it has let in
+    \A c \in To(Hosts) : At(c, "packet") => ~IsRepeat(c[2], Head(channel[c]))
+
+NeverRepeated ==  \* DUP-2: the store is brought an update that it has made
+    \A c \in To({"store"}) :
+        Comes(c, "apply") => record[VertexOf(c[1])][Head(channel[c]).clock] = NoNumber
+
+NeverPassed == \A h \in Hosts : nf[h].lane = <<>> \/ h = Clone  \* DUP-3: by way of another host
+
+NeverKept == ~(phase = "chosen" /\ awaits = {})  \* CLONE-3: a choice is carried out
+
+NeverStopping == \A h \in Hosts : status[h] # "stopping"  \* CLONE-3: a stopped host has to wait
+
+NeverLate ==  \* CLONE-3: the clone sends what it has processed when it was mute
+    \A w \in Range(nf[Clone].work) : w.for # "late delete"
 
 =============================================================================

@@ -8,17 +8,17 @@ different images for different states.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 import attrs
 
 from chc_ref.core import messages as m
-from chc_ref.core.client import Client
 from chc_ref.core.directory import ManagerState
 from chc_ref.core.memory import Memory
 from chc_ref.core.node import EntryState, Node, NodeState
 from chc_ref.core.values import Address, beside, vertex_of
-from chc_ref.core.work import Loaded, Mode, Wait, Work
+from chc_ref.core.work import Mode, Wait, Work
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, Action, Happen, Lose, State, System
 from chc_ref.system.network import Deliver
@@ -66,33 +66,38 @@ class Clone:
 
     system: System
 
-    @property
+    @cached_property
     def straggler(self) -> Address:
         """Give the instance that is cloned."""
         wishes = self.system.world.wishes
         (instance,) = (one.instance for one in wishes if isinstance(one, m.CloneRequested))
         return instance
 
-    @property
+    @cached_property
     def hosts(self) -> dict[Address, str]:
         """Give the specification's name of every host."""
         (first,), (second,) = self.system.physical.instances.values()
         return {first: "first", second: "second", beside(self.straggler): "clone"}
 
-    @property
+    @cached_property
     def names(self) -> dict[Address, str]:
         """Give the specification's name of every component."""
         return {**{name: name for name in ("root", "store", "manager", "sink")}, **self.hosts}
 
-    @property
+    @cached_property
     def places(self) -> dict[str, int]:
         """Give the place of each vertex in the chain."""
         return {name: at for at, name in enumerate(self.system.physical.instances, start=1)}
 
-    @property
+    @cached_property
     def clocks(self) -> range:
         """Give the clocks of all packets."""
         return range(1, len(self.system.world.arrivals) + 1)
+
+    @cached_property
+    def flows(self) -> frozenset[Any]:
+        """Give the flows that have packets."""
+        return frozenset(arrival.flow for arrival in self.system.world.arrivals)
 
     # ------------------------------------------------------------------ steps
 
@@ -134,8 +139,10 @@ class Clone:
             "log": [self._entry(of["root"], clock) for clock in self.clocks],
             "receivers": self._receivers(of),
             "status": {name: _status(node) for name, node in nodes.items()},
-            "seen": {name: {_key(key) for key, _ in node.queue.seen.items()}
-                     for name, node in nodes.items()},
+            "seen": {
+                name: {_key(key) for key, _ in node.queue.seen.items()}
+                for name, node in nodes.items()
+            },
             "recovering": clone.queue.recovering,
             "aside": self._items(item for _, item in clone.queue.aside),
             "nf": {name: self._nf(host, of[host]) for host, name in self.hosts.items()},
@@ -156,28 +163,27 @@ class Clone:
 
     def _vertices(self, tokens: int) -> set[int]:
         """Give the vertices whose token bits are set (DEL-1)."""
-        bits = {vertex_of(at): node.instance.tokens for at, node in self._nodes.items()}
-        return {
-            self.places[vertex]
-            for vertex, of in bits.items()
-            for _, bit in of.items()
-            if tokens >> bit & 1
-        }
+        return {vertex for bit, vertex in self._bits.items() if tokens >> bit & 1}
 
-    @property
-    def _nodes(self) -> dict[Address, Node]:
+    @cached_property
+    def _bits(self) -> dict[int, int]:
+        """Give the vertex of every token bit."""
         components = self.system.physical.components
-        return {at: one for at, one in components.items() if isinstance(one, Node)}
+        tokens = {
+            self.places[vertex_of(at)]: node.instance.tokens
+            for at, node in components.items()
+            if isinstance(node, Node)
+        }
+        return {bit: vertex for vertex, of in tokens.items() for _, bit in of.items()}
 
-    @property
+    @cached_property
     def _stateful(self) -> dict[str, Any]:
         """Give the one object of each vertex that has state."""
         vertices = self.system.physical.chain.vertices
         return {vertex.name: vertex.nf.objects[0] for vertex in vertices if vertex.nf.objects}
 
     def _receivers(self, of: dict[Address, Any]) -> set[str]:
-        first, _ = self.system.physical.instances
-        above = "root" if vertex_of(self.straggler) == first else f"{first}.0"
+        above = ("root", *self.hosts)[self.places[vertex_of(self.straggler)] - 1]
         hosts = of[above].splitter.hosts.get(self.straggler, (self.straggler,))
         return {self.hosts[host] for host in hosts}
 
@@ -185,16 +191,17 @@ class Clone:
 
     def _nf(self, host: Address, node: NodeState) -> Names:
         of = node.instance
-        flows = {arrival.flow for arrival in self.system.world.arrivals}
         return {
             "work": [] if of.work is None else [self._work(host, of.work)],
-            "ready": self._items(one.packet if isinstance(one, Loaded) else one for one in of.ready),
+            "ready": self._items(
+                one.packet if isinstance(one, Loaded) else one for one in of.ready
+            ),
             "lane": self._items(item for _, item in of.lane),
             "line": [
                 {"source": self.names[source], "item": self._message(item)}
                 for source, item in of.fifo
             ],
-            "buffer": {flow: self._items(of.blocked.get((flow, 0), ())) for flow in flows},
+            "buffer": {flow: self._items(of.blocked.get((flow, 0), ())) for flow in self.flows},
             "owned": {flow for flow, _ in of.owned.items()},
             "mute": of.mute,
             "unsent": [self._processed(work.packet, outcome) for work, outcome in of.unsent],
@@ -230,9 +237,7 @@ class Clone:
                 self.places[name]: [results.get((name, clock), 0) for clock in self.clocks]
                 for name in self._stateful
             },
-            "owners": {
-                (self.places[vertex], flow) for (vertex, flow), _ in memory.owners.items()
-            },
+            "owners": {(self.places[vertex], flow) for (vertex, flow), _ in memory.owners.items()},
             "fence": {name: store.fences.get(host, 0) for host, name in self.hosts.items()},
         }
 
@@ -254,7 +259,7 @@ class Clone:
 
     # ------------------------------------------------------------------ messages
 
-    def _channels(self, state: State) -> Names:
+    def _channels(self, state: State) -> dict[tuple[str, str], list[Names]]:
         return {
             (self.names[source], self.names[to]): self._items(content)
             for (source, to), content in zip(self.system.channels, state.channels, strict=True)
