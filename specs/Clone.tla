@@ -26,44 +26,7 @@
 (* Left out: crashes, moves, a second clone, several instances of one      *)
 (* vertex, forks, cached operations, forgetting.                           *)
 (***************************************************************************)
-EXTENDS Naturals, Sequences, FiniteSets
-
-CONSTANTS
-    Input,      \* flow of each packet, in order of arrival; its place is its clock
-    Stateful,   \* vertices that have state
-    Straggler,  \* host that is taken for a straggler
-    Kept        \* host that the operator keeps in the end; NoHost: both run on
-
-NoHost == "none"
-Clone == "clone"
-Hosts == {"first", "second", Clone}
-Vertices == {1, 2}
-Numbers == <<1, 2, 3>>  \* in each pool at first
-
-ASSUME /\ Len(Input) \in 1 .. Len(Numbers)
-       /\ Stateful \subseteq Vertices
-       /\ Straggler \in Hosts \ {Clone}
-       /\ Kept \in {Straggler, Clone, NoHost}
-
-(***************************************************************************)
-(* Rules that a bounded instance may drop, to see what each is good for:   *)
-(* CONSTANT Replicate <- Dropped                                           *)
-(***************************************************************************)
-Dropped == FALSE
-
-LogUntilEnd == TRUE      \* ROOT-3: a packet stays logged until it has gone through the chain
-Replicate == TRUE        \* CLONE-1: new packets go to the clone as well
-AwaitSplitter == TRUE    \* CLONE-2: the replay begins when the splitter sends to both
-ReplayInOrder == TRUE    \* CLONE-2: it has the logged packets in the order of their clocks
-MarkEnd == TRUE          \* CLONE-2: it has a mark behind the last one
-SetAside == TRUE         \* CLONE-2: new packets wait until it is over
-StayMute == TRUE         \* CLONE-3: the clone of a last instance speaks when the other is silent
-SuppressPackets == TRUE  \* DUP-1: of two copies of a packet one enters a queue
-TellReplays == TRUE      \* QUEUE-2: a replayed packet that passes through is no such copy
-SuppressUpdates == TRUE  \* DUP-2: a repeated update is not made, and gets the answer on record
-Emulate == TRUE          \* DUP-3: a packet replayed to another instance updates nothing
-ClearTarget == TRUE      \* DUP-3: from the host that it is for, a replayed packet is as any other
-FirstDelete == TRUE      \* REC-2: an output leaves for the first delete of its packet alone
+EXTENDS CloneMessages
 
 VARIABLES
     channel,    \* what is under way on each channel, oldest first
@@ -91,92 +54,6 @@ manager == <<phase, wish, awaits>>
 vars == <<channel, root, receivers, status, queues, nf, store, manager, left>>
 
 -----------------------------------------------------------------------------
-Clocks == 1 .. Len(Input)
-Flows == {Input[k] : k \in Clocks}
-NoNumber == 0
-Taken == 0 .. Len(Numbers)
-
-VertexOf(h) == IF (IF h = Clone THEN Straggler ELSE h) = "first" THEN 1 ELSE 2
-IsLast(h) == VertexOf(h) = 2
-Above == IF VertexOf(Straggler) = 1 THEN "root" ELSE "first"  \* the straggler's splitter
-
-Addresses == Hosts \cup {"root", "store", "manager", "sink"}
-Channels ==
-    LET both(xs, ys) == (xs \X ys) \cup (ys \X xs)
-        lasts == {h \in Hosts : IsLast(h)}
-    IN  both(Hosts, {"root", "store", "manager"})
-        \cup both({"root"}, {"store"})
-        \cup both({"manager"}, {"root", "store", "sink"})
-        \cup ((Hosts \ lasts) \X lasts)
-        \cup (Hosts \X {"sink"})
-
-\* Starts are numbered together with the replay: the clone's, the replay, the end.
-StartOf(h) == IF h = Clone THEN 1 ELSE 0
-AtEnd == 3
-
-Packet(k, written, vector, target) ==
-    [type |-> "packet", clock |-> k, written |-> written, vector |-> vector, target |-> target]
-ReplayEnd(k) == [type |-> "end", newest |-> k]
-Acquire(k, peek) == [type |-> "acquire", clock |-> k, peek |-> peek]
-Granted(k, peek) == [type |-> "granted", clock |-> k, peek |-> peek]
-Apply(k, emulate) == [type |-> "apply", clock |-> k, emulate |-> emulate]
-Result(k, n) == [type |-> "result", clock |-> k, number |-> n]
-Committed(k, v) == [type |-> "committed", clock |-> k, vertex |-> v]
-Delete(k, vector) == [type |-> "delete", clock |-> k, vector |-> vector]
-Deleted(k, first) == [type |-> "deleted", clock |-> k, first |-> first]
-Output(k, written) == [type |-> "output", clock |-> k, written |-> written]
-Fence(h, start) == [type |-> "fence", host |-> h, start |-> start]
-Fenced(h, start) == [type |-> "fenced", host |-> h, start |-> start]
-RunsOn(hosts) == [type |-> "hosts", hosts |-> hosts]
-RunsOnKnown(hosts) == [type |-> "known", hosts |-> hosts]
-Start == [type |-> "start"]
-Ready == [type |-> "ready"]
-Replay == [type |-> "replay"]
-Recovered == [type |-> "recovered"]
-Stop == [type |-> "stop"]
-Over(h) == [type |-> "over", host |-> h]
-Speak == [type |-> "speak"]
-
-Packets == [type : {"packet"}, clock : Clocks, written : Seq(Taken), vector : SUBSET Vertices,
-            target : {Clone, NoHost}]
-Items == Packets \cup [type : {"end"}, newest : 0 .. Len(Input)]
-Messages ==
-    Items
-    \cup [type : {"acquire", "granted"}, clock : Clocks, peek : BOOLEAN]
-    \cup [type : {"apply"}, clock : Clocks, emulate : BOOLEAN]
-    \cup [type : {"result"}, clock : Clocks, number : Taken]
-    \cup [type : {"committed"}, clock : Clocks, vertex : Vertices]
-    \cup [type : {"delete"}, clock : Clocks, vector : SUBSET Vertices]
-    \cup [type : {"deleted"}, clock : Clocks, first : BOOLEAN]
-    \cup [type : {"output"}, clock : Clocks, written : Seq(Taken)]
-    \cup [type : {"fence", "fenced"}, host : Hosts, start : {StartOf(Clone), AtEnd}]
-    \cup [type : {"hosts", "known"}, hosts : SUBSET Hosts]
-    \cup [type : {"start", "ready", "replay", "recovered", "stop", "speak"}]
-    \cup [type : {"over"}, host : Hosts]
-
-FlowOf(p) == Input[p.clock]
-IsPassing(h, i) == i.type = "packet" /\ i.target \notin {h, NoHost}
-
-\* An NF without anything to do.
-Idle ==
-    [work |-> <<>>,    \* the packet in work, if any, and what that waits for
-     ready |-> <<>>,   \* packets whose flow has been granted meanwhile
-     lane |-> <<>>,    \* what passes through to another host's replay, and its end
-     line |-> <<>>,    \* what else the queue has let in, with its sender
-     buffer |-> [f \in Flows |-> <<>>],  \* packets of each flow that is asked for
-     owned |-> {},     \* flows that need not be asked for
-     mute |-> FALSE,   \* a clone that may not speak yet
-     unsent |-> <<>>]  \* packets that it has processed nevertheless
-
-Work(p, for) == [packet |-> p, for |-> for]
-NFs == [work : Seq([packet : Packets, for : {"grant", "number", "delete", "late delete"}]),
-        ready : Seq(Packets), lane : Seq(Items), line : Seq([source : Addresses, item : Items]),
-        buffer : [Flows -> Seq(Packets)], owned : SUBSET Flows,
-        mute : BOOLEAN, unsent : Seq(Packets)]
-
-NotLogged == [logged |-> FALSE, ended |-> FALSE, vector |-> {}, signals |-> {}]
-Logged == [NotLogged EXCEPT !.logged = TRUE]
-
 TypeOK ==
     /\ channel \in [Channels -> Seq(Messages)]
     /\ clock \in 0 .. Len(Input)
@@ -219,9 +96,6 @@ Init ==
 
 -----------------------------------------------------------------------------
 (* Messages *)
-
-Range(s) == {s[n] : n \in 1 .. Len(s)}
-Reverse(s) == [n \in 1 .. Len(s) |-> s[Len(s) + 1 - n]]
 
 Silence == [a \in Addresses |-> <<>>]  \* nothing is sent to anybody
 Sent(out, to, m) == [a \in Addresses |-> IF a \in to THEN Append(out[a], m) ELSE out[a]]
@@ -695,164 +569,25 @@ AtSink(c) == SinkTakesOutput(c) \/ SinkTakesOver(c)
 
 To(xs) == {c \in Channels : c[2] \in xs}
 
-Next ==
-    \/ Arrive
-    \/ AskClone
-    \/ AskKeep
+Take ==
     \/ \E c \in To({"root"}) : AtRoot(c)
     \/ \E c \in To({Above}) : SplitterTakesHosts(c)
     \/ \E c \in To(Hosts) : AtHost(c)
     \/ \E c \in To({"store"}) : AtStore(c)
     \/ \E c \in To({"manager"}) : AtManager(c)
     \/ \E c \in To({"sink"}) : AtSink(c)
+
+Next ==
+    \/ Arrive
+    \/ AskClone
+    \/ AskKeep
+    \/ Take
     \/ \E c \in (Hosts \X Addresses) \cap Channels : Lose(c)
 
-\* Every message is taken in the end.  Packets and requests need not come.
-Fairness ==
-    /\ \A c \in To({"root"}) : WF_vars(AtRoot(c))
-    /\ \A c \in To({Above}) : WF_vars(SplitterTakesHosts(c))
-    /\ \A c \in To(Hosts) : WF_vars(AtHost(c))
-    /\ \A c \in To({"store"}) : WF_vars(AtStore(c))
-    /\ \A c \in To({"manager"}) : WF_vars(AtManager(c))
-    /\ \A c \in To({"sink"}) : WF_vars(AtSink(c))
+\* Something is taken as long as anything is under way: that is enough, as there is always less
+\* to do.  Packets and requests need not come, and nothing need be lost.
+Fairness == WF_vars(Take)
 
-Spec == Init /\ [][Next]_vars /\ Fairness
-
------------------------------------------------------------------------------
-(***************************************************************************)
-(* R5, no duplicate output: no packet leaves the chain twice.              *)
-(***************************************************************************)
-NoDuplicateOutput == \A m, n \in 1 .. Len(left) : left[m].clock = left[n].clock => m = n
-
-(***************************************************************************)
-(* R5, DUP-2, no duplicate update: a number has been taken from a pool for *)
-(* every packet on record there, and none besides.                         *)
-(***************************************************************************)
-NoDuplicateUpdate ==
-    \A v \in Stateful :
-        Len(pool[v]) + Cardinality({k \in Clocks : record[v][k] # NoNumber}) = Len(Numbers)
-
-(***************************************************************************)
-(* R5, DUP-1, no duplicate processing: no host has ever two copies of one  *)
-(* packet to process.                                                      *)
-(***************************************************************************)
-ToProcess(h) ==
-    LET n == nf[h]
-        isPacket(i) == i.type = "packet"
-        lined == [m \in 1 .. Len(n.line) |-> n.line[m].item]
-        worked == [m \in 1 .. Len(n.work) |-> n.work[m].packet]
-    IN  worked \o n.unsent \o n.ready \o SelectSeq(n.lane \o lined, isPacket)
-
-OneCopyEach ==
-    \A h \in Hosts :
-        LET ps == ToProcess(h)
-            keys(s) == {<<p.clock, IsPassing(h, p)>> : p \in Range(s)}
-            buffered == UNION {keys(nf[h].buffer[f]) : f \in Flows}
-        IN  /\ Cardinality(keys(ps)) = Len(ps)
-            /\ \A f \in Flows : Cardinality(keys(nf[h].buffer[f])) = Len(nf[h].buffer[f])
-            /\ keys(ps) \cap buffered = {}
-
-(***************************************************************************)
-(* DUP-2, COE, one state for straggler and clone: whichever host has       *)
-(* processed a copy of a packet, it has written on it what is on record.   *)
-(***************************************************************************)
-Copies ==
-    UNION {Range(channel[c]) : c \in Channels}
-    \cup UNION {Range(ToProcess(h)) : h \in Hosts}
-    \cup UNION {Range(nf[h].buffer[f]) : h \in Hosts, f \in Flows}
-    \cup Range(aside)
-
-OnRecord(k, vertices) ==
-    LET numbered(v) == v \in vertices
-        row == SelectSeq(<<1, 2>>, numbered)
-    IN  [n \in 1 .. Len(row) |-> record[row[n]][k]]
-
-RightNumbers ==
-    /\ \A p \in Copies : p.type = "packet" => p.written = OnRecord(p.clock, p.vector)
-    /\ \A o \in Copies : o.type = "output" => o.written = OnRecord(o.clock, Stateful)
-    /\ \A o \in Range(left) : o.written = OnRecord(o.clock, Stateful)
-
-(***************************************************************************)
-(* R2, CLONE-3, order: the packets of a flow leave in the order in which   *)
-(* they came, though two hosts send to the sink.                           *)
-(***************************************************************************)
-OutputsInOrder ==
-    \A m, n \in 1 .. Len(left) :
-        m < n /\ FlowOf(left[m]) = FlowOf(left[n]) => left[m].clock <= left[n].clock
-
-(***************************************************************************)
-(* ROOT-3, DEL-3: a packet that is logged no more has made all its updates *)
-(* and has left, or some host has been told that it may let it leave.      *)
-(***************************************************************************)
-Leaves(k) ==
-    \/ \E o \in Range(left) : o.clock = k
-    \/ \E m \in UNION {Range(channel[c]) : c \in Channels} :
-         m.type \in {"output", "deleted"} /\ m.clock = k /\ (m.type = "deleted" => m.first)
-
-LogKept ==
-    \A k \in 1 .. clock :
-        ~log[k].logged => Leaves(k) /\ \A v \in Stateful : record[v][k] # NoNumber
-
-(***************************************************************************)
-(* CLONE-2, CLONE-3, LIVE, as an invariant: when nothing is under way,     *)
-(* nothing waits, every packet has left and is logged no more, the clone   *)
-(* is up if there is one, and of a choice one host is left, which speaks.  *)
-(***************************************************************************)
-AtRest == \A c \in Channels : channel[c] = <<>>
-
-NothingStuck ==
-    AtRest =>
-        /\ \A k \in 1 .. clock : ~log[k].logged /\ \E o \in Range(left) : o.clock = k
-        /\ \A h \in Hosts : /\ [nf[h] EXCEPT !.owned = {}, !.mute = FALSE, !.unsent = <<>>] = Idle
-                            /\ status[h] # "stopping"
-        /\ ~recovering /\ aside = <<>>
-        /\ awaits = {} /\ ~wish
-        /\ phase = "two" => status[Straggler] = "up" /\ status[Clone] = "up"
-        /\ phase = "chosen" => /\ status[Kept] = "up" /\ status[Stopped] = "down"
-                               /\ ~nf[Kept].mute /\ nf[Kept].unsent = <<>>
-
-(***************************************************************************)
-(* COE: store and sink do nothing but what the ideal chain does.           *)
-(***************************************************************************)
-Ideal == INSTANCE IdealRow WITH arrived <- clock
-
-Refines == Ideal!Spec
-
-THEOREM Spec => Refines
-
-(***************************************************************************)
-(* LIVE: every packet leaves and is logged no more in the end; a clone is  *)
-(* up in the end; and of a choice, one host is up and all others silent.   *)
-(***************************************************************************)
-EveryPacketLeaves ==
-    \A k \in Clocks :
-        clock >= k ~> ~log[k].logged /\ \E o \in Range(left) : o.clock = k
-
-EveryCloneEnds ==
-    /\ phase = "two" ~> awaits = {}
-    /\ wish ~> phase = "chosen" /\ awaits = {}
-
------------------------------------------------------------------------------
-(***************************************************************************)
-(* Situations that must be reachable, or the above says little: each of    *)
-(* these properties is to be violated.                                     *)
-(***************************************************************************)
-NeverSetAside == aside = <<>>  \* CLONE-2: a new packet comes in the middle of the replay
-
-NeverSuppressed ==  \* DUP-1: a queue is brought a packet that it has let in
-    \A c \in To(Hosts) : At(c, "packet") => ~IsRepeat(c[2], Head(channel[c]))
-
-NeverRepeated ==  \* DUP-2: the store is brought an update that it has made
-    \A c \in To({"store"}) :
-        Comes(c, "apply") => record[VertexOf(c[1])][Head(channel[c]).clock] = NoNumber
-
-NeverPassed == \A h \in Hosts : nf[h].lane = <<>> \/ h = Clone  \* DUP-3: by way of another host
-
-NeverKept == ~(phase = "chosen" /\ awaits = {})  \* CLONE-3: a choice is carried out
-
-NeverStopping == \A h \in Hosts : status[h] # "stopping"  \* CLONE-3: a stopped host has to wait
-
-NeverLate ==  \* CLONE-3: the clone sends what it has processed when it was mute
-    \A w \in Range(nf[Clone].work) : w.for # "late delete"
-
+Safety == Init /\ [][Next]_vars
+Spec == Safety /\ Fairness
 =============================================================================

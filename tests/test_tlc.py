@@ -81,6 +81,13 @@ def test_endless_stuttering_ends_a_trace() -> None:
     assert got.trace.brief == ("  0 begins in x = 0", "    nothing happens any more")
 
 
+def test_refinement_is_a_property() -> None:
+    """TLC gives the place of the next-state relation that is refined, and not the name."""
+    place = "Action property line 7, col 9 to line 7, col 21 of module Ideal is violated."
+    got = parse_output(VERSION + message(2112, 1, place))
+    assert (got.violated, got.fault, got.complete) == ("a temporal property", "", False)
+
+
 def test_output_that_breaks_off_gives_last_progress() -> None:
     """A run that was stopped has the counts that TLC printed last, and no verdict."""
     line = "Progress(9) at 2020-01-01 00:00:00: {} states generated (1 s/min), {} distinct states "

@@ -76,6 +76,8 @@ _PROGRESS = re.compile(
     r"(-?[\d,]+) states left"
 )
 _VIOLATED = re.compile(r"(?:[Ii]nvariant|[Pp]roperty) (\S+) is violated")
+_PLACED = re.compile(r"[Pp]roperty line \d+, [^\n]* is violated")
+"""A property that is refinement has no name for TLC, but a place in the module refined."""
 _STEP = re.compile(r"\d+: <?([^\s>(]+(?: predicate)?)[^\n]*\n?(.*)", re.S)
 _LOOP = re.compile(r"(\d+): Back to state(?:: <?([^\s>(]+))?")
 _COVERED = re.compile(r"<(\S+) line .*>: (\d+):(\d+)")
@@ -110,6 +112,8 @@ def parse_output(text: str, cfg: str = "") -> Outcome:
     messages: list[Message] = _MESSAGE.findall(text)
     codes = {code for code, _, _ in messages}
     violated = next((m[1] for _, _, body in messages if (m := _VIOLATED.search(body))), "")
+    if any(_PLACED.search(body) for _, _, body in messages):
+        violated = SOME_TEMPORAL
     if codes & {_TEMPORAL, _DEADLOCK}:
         violated = SOME_TEMPORAL if _TEMPORAL in codes else DEADLOCK
     fault, failure = ("", "") if violated else _errors(text, messages, cfg)
