@@ -99,6 +99,18 @@ class Clone:
         """Give the flows that have packets."""
         return frozenset(arrival.flow for arrival in self.system.world.arrivals)
 
+    @property
+    def constants(self) -> Names:
+        """Give the specification's constants for this model."""
+        wishes = self.system.world.wishes
+        kept = [self.hosts[one.host] for one in wishes if isinstance(one, m.KeepRequested)]
+        return {
+            "Input": [arrival.flow for arrival in self.system.world.arrivals],
+            "Stateful": {self.places[name] for name in self._stateful},
+            "Straggler": self.hosts[self.straggler],
+            "Kept": kept[0] if kept else NOBODY,
+        }
+
     # ------------------------------------------------------------------ steps
 
     def action(self, state: State, action: Action) -> str:
@@ -193,9 +205,7 @@ class Clone:
         of = node.instance
         return {
             "work": [] if of.work is None else [self._work(host, of.work)],
-            "ready": self._items(
-                one.packet if isinstance(one, Loaded) else one for one in of.ready
-            ),
+            "ready": self._items(getattr(item, "packet", item) for item in of.ready),
             "lane": self._items(item for _, item in of.lane),
             "line": [
                 {"source": self.names[source], "item": self._message(item)}
