@@ -79,12 +79,15 @@ RULES = [
 
 
 def test_graph_is_equal(tmp_path: Path) -> None:
-    """Core and specification have the same states and steps, by the same names."""
+    """Core and specification have the same states and steps, until the core drops a rule."""
     core = explored(PLAIN)
-    found = beside(core, dumped(core, tmp_path))
+    tlc = dumped(core, tmp_path)
+    found = beside(core, tlc)
     assert found.equal, "\n".join(found.lines())
     assert found.states[0] == found.states[1] > 500
     assert all(one == other > 0 for one, other in found.steps.values())
+    for variant in ("straggler_only", "suppresses_by_clock"):
+        assert not beside(explored(PLAIN, variant), tlc).equal
 
 
 @pytest.mark.parametrize(
@@ -101,3 +104,18 @@ def test_each_rule_is_the_same_rule(
     found = beside(core, tlc)
     assert found.equal, "\n".join(found.lines())
     assert not beside(explored(of), tlc).equal
+
+
+LARGER = ("clone_numbered", "clone_numbered_last", "clone_numbered_two")
+
+
+@pytest.mark.parametrize("name", LARGER)
+def test_model_is_equal(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """The models that TLC has instances of, too, but for the largest."""
+    slow = request.config.getoption("--model-check-slow") or name == LARGER[0]
+    if not (slow and request.config.getoption("--model-check")):
+        pytest.skip("thousands of states: with --model-check, or --model-check-slow")
+    core = Explored(models.load(HERE / "models" / f"{name}.toml"))
+    found = beside(core, dumped(core, tmp_path))
+    assert found.equal, "\n".join(found.lines())
+    assert all(one == other > 0 for one, other in found.steps.values())

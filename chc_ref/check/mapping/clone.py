@@ -16,7 +16,7 @@ import attrs
 from chc_ref.core import messages as m
 from chc_ref.core.directory import ManagerState
 from chc_ref.core.memory import Memory
-from chc_ref.core.node import EntryState, Node, NodeState
+from chc_ref.core.node import EntryState, NodeState
 from chc_ref.core.values import Address, beside, vertex_of
 from chc_ref.core.work import Mode, Wait, Work
 from chc_ref.errors import UsageError
@@ -180,12 +180,9 @@ class Clone:
     @cached_property
     def _bits(self) -> dict[int, int]:
         """Give the vertex of every token bit."""
-        components = self.system.physical.components
-        tokens = {
-            self.places[vertex_of(at)]: node.instance.tokens
-            for at, node in components.items()
-            if isinstance(node, Node)
-        }
+        nodes: dict[Address, Any] = {at: self.system.physical.components[at] for at in self.hosts}
+        plain = {at: getattr(node, "component", node) for at, node in nodes.items()}  # of a variant
+        tokens = {self.places[vertex_of(at)]: node.instance.tokens for at, node in plain.items()}
         return {bit: vertex for vertex, of in tokens.items() for _, bit in of.items()}
 
     @cached_property
