@@ -218,7 +218,7 @@ class Clone:
         packet = self._message(work.packet)
         if work.wait is Wait.DELETE:
             packet = self._processed(work.packet, work.leaving)
-        if work.mode is Mode.REPLAYED:
+        if work.mode is Mode.REPLAYED and work.packet.target is None:  # cleared, as it leaves
             packet["target"] = self.hosts[host]
         late = "late " if work.mode is Mode.SENT else ""
         assert work.wait is not None  # between two steps the packet in work waits
