@@ -584,9 +584,11 @@ Next ==
     \/ Take
     \/ \E c \in (Hosts \X Addresses) \cap Channels : Lose(c)
 
-\* Something is taken as long as anything is under way: that is enough, as there is always less
-\* to do.  Packets and requests need not come, and nothing need be lost.
-Fairness == WF_vars(Take)
+\* Something is taken as long as anything is under way: weak fairness of Take, spelled out, as
+\* whatever is under way can be taken and TLC is slow to see that.  It is enough, as there is
+\* always less to do.  Packets and requests need not come, and nothing need be lost.
+UnderWay == \E c \in Channels : channel[c] # <<>>
+Fairness == []<>~UnderWay \/ []<><<Take>>_vars
 
 Safety == Init /\ [][Next]_vars
 Spec == Safety /\ Fairness

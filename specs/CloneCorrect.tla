@@ -89,10 +89,8 @@ LogKept ==
 (* nothing waits, every packet has left and is logged no more, the clone   *)
 (* is up if there is one, and of a choice one host is left, which speaks.  *)
 (***************************************************************************)
-AtRest == \A c \in Channels : channel[c] = <<>>
-
 NothingStuck ==
-    AtRest =>
+    ~UnderWay =>
         /\ \A k \in 1 .. clock : ~log[k].logged /\ \E o \in Range(left) : o.clock = k
         /\ \A h \in Hosts : /\ [nf[h] EXCEPT !.owned = {}, !.mute = FALSE, !.unsent = <<>>] = Idle
                             /\ status[h] # "stopping"
