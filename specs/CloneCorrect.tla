@@ -137,8 +137,6 @@ NeverRepeated ==  \* DUP-2: the store is brought an update that it has made
 
 NeverPassed == \A h \in Hosts : nf[h].lane = <<>> \/ h = Clone  \* DUP-3: by way of another host
 
-NeverKept == ~(phase = "chosen" /\ awaits = {})  \* CLONE-3: a choice is carried out
-
 NeverStopping == \A h \in Hosts : status[h] # "stopping"  \* CLONE-3: a stopped host has to wait
 
 NeverLate ==  \* CLONE-3: the clone sends what it has processed when it was mute
