@@ -17,9 +17,9 @@ import pytest
 from chc_ref import suite
 from chc_ref.check.explore import Limits
 from chc_ref.check.model import is_model
-from chc_ref.check.tlc import load_manifest
 from chc_ref.core.rules import Rules
 from chc_ref.errors import ChcError
+from chc_ref.tlc.instances import load_manifest
 from chc_ref.variants import library
 from chc_ref.verdict import Report
 

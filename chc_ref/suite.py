@@ -12,10 +12,13 @@ from pathlib import Path
 
 import attrs
 
-from chc_ref.check import model as models, tlc
+from chc_ref.check import model as models
 from chc_ref.check.explore import Explorer, Limits, Method, Progress
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.errors import UsageError
+from chc_ref.tlc import instances
+from chc_ref.tlc.output import Progress as Reached
+from chc_ref.tlc.run import Settings
 from chc_ref.verdict import Report, Verdict
 
 Tick = Callable[[str], None]
@@ -109,17 +112,18 @@ def _system(model: models.Model) -> str:
     return repr(sorted((key, value) for key, value in model.table.items() if key != "rules"))
 
 
-def tlc_check(instance: tlc.Instance) -> Check:
+def tlc_check(instance: instances.Instance) -> Check:
     """Give the check of one instance of a TLA+ module by TLC."""
 
     def run(limits: Limits, tick: Tick | None) -> tuple[Report, bool]:
         progress = None
         if tick is not None:
 
-            def progress(at: tlc.Progress) -> None:
+            def progress(at: Reached) -> None:
                 tick(f"{at.distinct} states, depth {at.depth}")
 
-        return tlc.check_instance(instance, limit_s=limits.seconds, progress=progress)
+        settings = Settings(limit_s=limits.seconds, progress=progress)
+        return instances.check_instance(instance, settings)
 
     return Check(
         instance.name,
@@ -168,7 +172,7 @@ def collect(
     elif engine == "tlc":
         manifest = models_folder / MANIFEST
         if manifest.is_file():
-            found = [tlc_check(instance) for instance in tlc.load_manifest(manifest)]
+            found = [tlc_check(instance) for instance in instances.load_manifest(manifest)]
     elif proofs_folder is not None:
         found = [check for p in sorted(proofs_folder.glob("*.py")) for check in z3_checks(p)]
     if not found:

@@ -16,6 +16,7 @@ LAYERS = (
     {"chains"},
     {"system", "require", "variants"},
     {"check", "prove", "net", "replay"},
+    {"tlc"},
     {"suite", "places", "diagram", "console", "catalogue"},
     {"matrix"},
     {"cli", "pytest_plugin", "traceability"},

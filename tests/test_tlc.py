@@ -6,15 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from chc_ref.check.tlc import (
-    Instance,
-    Progress,
-    check,
-    check_instance,
-    load_manifest,
-    parse_output,
-)
 from chc_ref.errors import ToolError, UsageError
+from chc_ref.tlc.instances import Instance, check_instance, load_manifest
+from chc_ref.tlc.output import Progress, parse_output
+from chc_ref.tlc.run import Settings, check
 from chc_ref.verdict import Report, Verdict
 
 MANIFEST = Path(__file__).parent.parent / "models" / "manifest.toml"
@@ -69,8 +64,9 @@ def test_violation_is_read() -> None:
 
 def test_trace_has_one_line_a_step() -> None:
     """A step is its action and the variables that it changed, on one line."""
-    want = ("Initial predicate: x = 0; y = [ a |-> 1, b |-> 2 ]", "Next: x = 1")
-    assert parse_output(VIOLATED).trace == want
+    trace = parse_output(VIOLATED).trace
+    assert trace is not None
+    assert trace.brief == ("  0 begins in x = 0; y = [a |-> 1, b |-> 2]", "  1 Next: x: 0 -> 1")
 
 
 def test_endless_stuttering_ends_a_trace() -> None:
@@ -79,10 +75,10 @@ def test_endless_stuttering_ends_a_trace() -> None:
     text += message(2217, 4, "1: <Initial predicate>\nx = 0\n")
     text += message(2218, 4, "2: Stuttering")
     got = parse_output(text)
-    assert (got.violated, got.trace) == (
-        "a temporal property",
-        ("Initial predicate: x = 0", "Stuttering"),
-    )
+    assert got.violated == "a temporal property"
+    assert got.trace is not None
+    assert (got.trace.loop, got.trace.back) == (0, "")
+    assert got.trace.brief == ("  0 begins in x = 0", "    nothing happens any more")
 
 
 def test_output_that_breaks_off_gives_last_progress() -> None:
@@ -116,7 +112,7 @@ def test_nothing_installed_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path
     """Without any Java at all the same line tells how to name one."""
     monkeypatch.delenv("CHC_JAVA", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr("chc_ref.check.tlc.importlib.util.find_spec", lambda name: None)
+    monkeypatch.setattr("chc_ref.tlc.tools.importlib.util.find_spec", lambda name: None)
     with pytest.raises(ToolError, match=r"^no Java found for TLC; set CHC_JAVA and CHC_TLA2TOOLS"):
         check(*module(tmp_path, COUNTER))
 
@@ -135,13 +131,13 @@ def test_nothing_installed_is_one_line(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_fault_is_located(text: str, cfg: str, want: str, tmp_path: Path) -> None:
     """An error in a module or configuration names the file, and the line if TLC does."""
     with pytest.raises(UsageError, match=want) as caught:
-        check(*module(tmp_path, text, cfg), short=True)
+        check(*module(tmp_path, text, cfg), settings=Settings(short=True))
     assert "\n" not in str(caught.value)
 
 
 def test_time_limit_is_inconclusive(tmp_path: Path) -> None:
     """A run without end is stopped at its time limit, and has no verdict."""
-    report = check(*module(tmp_path, COUNTER), limit_s=0.5, short=True)
+    report = check(*module(tmp_path, COUNTER), settings=Settings(limit_s=0.5, short=True))
     assert (report.verdict, report.violated) == (Verdict.INCONCLUSIVE, "time limit of 0.5 s")
 
 
@@ -150,7 +146,7 @@ def test_complete_run_holds(tmp_path: Path) -> None:
     seen: list[Progress] = []
     bounded = COUNTER.replace("x' = x + 1", "x' = (x + 1) % 2")
     paths = module(tmp_path, bounded, "SPECIFICATION Spec\nINVARIANT Small\n")
-    report = check(*paths, progress=seen.append, short=True)
+    report = check(*paths, settings=Settings(progress=seen.append, short=True))
     assert (report.verdict, report.states, report.transitions, report.depth) == (
         Verdict.HOLDS,
         2,
@@ -168,7 +164,7 @@ def test_mutant_is_violated(mutant: Instance) -> None:
 
     Some of them here; with ``--model-check`` all are items of the manifest.
     """
-    report, as_expected = check_instance(mutant, limit_s=60)
+    report, as_expected = check_instance(mutant, Settings(limit_s=60))
     assert (report.verdict, report.violated) == (Verdict.VIOLATED, mutant.violated)
     assert as_expected
     assert len(report.trace) > 1
@@ -178,10 +174,10 @@ def test_unexpected_count_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run with the right verdict and another count than the manifest's is not as expected."""
     instance = next(one for one in INSTANCES if one.states)
     report = Report("tlc 2.15", "", instance.expect, states=instance.states, depth=instance.depth)
-    monkeypatch.setattr("chc_ref.check.tlc.check", lambda *_, **__: report)
+    monkeypatch.setattr("chc_ref.tlc.instances.check", lambda *_, **__: report)
     assert check_instance(instance)[1]
     other = Report("tlc 2.15", "", instance.expect, states=1, depth=instance.depth)
-    monkeypatch.setattr("chc_ref.check.tlc.check", lambda *_, **__: other)
+    monkeypatch.setattr("chc_ref.tlc.instances.check", lambda *_, **__: other)
     assert not check_instance(instance)[1]
 
 
