@@ -284,7 +284,7 @@ WhileAsking(r, source, m) ==
       [] m.type = "persisted" -> After(r, <<>>)  \* for the root that is gone
       [] OTHER -> After([r EXCEPT !.aside = Append(@, [source |-> source, message |-> m])], <<>>)
 
-RootTakes(source) ==
+RootDoes(source) ==
     LET m == Head(channel[<<source, Root>>])
         step == CASE root.phase = "down" -> After(root, <<>>)
                   [] root.phase = "asking" -> WhileAsking(root, source, m)
@@ -293,13 +293,13 @@ RootTakes(source) ==
         /\ Taken(source, Root, step.sends)
         /\ UNCHANGED <<arrived, crashes, recovering, host, persisted, value, left>>
 
-TakeDelete(i) == Comes(i, Root, "delete") /\ RootTakes(i)
-TakeCommitted == Comes(Store, Root, "committed") /\ RootTakes(Store)
-TakePersisted == Comes(Store, Root, "persisted") /\ RootTakes(Store)
-TakeRemembered == Comes(Store, Root, "remembered") /\ RootTakes(Store)
+RootTakesDelete(i) == Comes(i, Root, "delete") /\ RootDoes(i)
+RootTakesCommitted == Comes(Store, Root, "committed") /\ RootDoes(Store)
+RootTakesPersisted == Comes(Store, Root, "persisted") /\ RootDoes(Store)
+RootTakesRemembered == Comes(Store, Root, "remembered") /\ RootDoes(Store)
 
 \* REC-3: a new root begins with what the framework has kept, and asks the store.
-TakeStart ==
+RootTakesStart ==
     /\ Comes(Manager, Root, "start")
     /\ root' = [root EXCEPT !.phase = "asking"]
     /\ Taken(Manager, Root, <<To(Store, [type |-> "inquire", start |-> crashes])>>)
@@ -343,109 +343,109 @@ WorkOff(h, sends) ==
                     WorkOff([rest EXCEPT !.waits[f] = <<p>>],
                             Append(sends, To(Store, [type |-> "acquire", flow |-> f])))
 
-HostTakes(i, source, h, sends) ==  \* first these effects, then the work
+InstanceDoes(i, source, h, sends) ==  \* first these effects, then the work
     LET done == WorkOff(h, sends)
     IN  /\ host' = [host EXCEPT ![i] = done.host]
         /\ Taken(source, i, done.sends)
         /\ UNCHANGED <<arrived, crashes, recovering, root, persisted, value, left>>
 
 \* DUP-1: a packet whose clock was queued before is a repeat.
-TakePacket(i) ==
+InstanceTakesPacket(i) ==
     /\ Comes(Root, i, "packet")
     /\ LET m == Head(channel[<<Root, i>>])
            p == [clock |-> m.clock, number |-> m.number]
-       IN  HostTakes(i, Root,
+       IN  InstanceDoes(i, Root,
                      IF p.clock \in host[i].seen THEN host[i]
                      ELSE [host[i] EXCEPT !.seen = @ \cup {p.clock}, !.queue = Append(@, p)],
                      <<>>)
 
-TakeGranted(i) ==
+InstanceTakesGranted(i) ==
     /\ Comes(Store, i, "granted")
     /\ LET f == Head(channel[<<Store, i>>]).flow
            came == host[i].waits[f]
-       IN  HostTakes(i, Store,
+       IN  InstanceDoes(i, Store,
                      [host[i] EXCEPT !.owns = @ \cup {f}, !.waits[f] = <<>>,
                                      !.freed = @ \o (IF BufferInOrder THEN came
                                                      ELSE Reverse(came))],
                      <<>>)
 
 \* REC-2: the root has the delete, so the packet leaves; a second answer is not waited for.
-TakeDeleted(i) ==
+InstanceTakesDeleted(i) ==
     /\ Comes(Root, i, "deleted")
     /\ LET m == Head(channel[<<Root, i>>])
            p == host[i].work
            output == [type |-> "output", clock |-> p.clock, number |-> p.number]
        IN  IF p.clock = m.clock
-           THEN HostTakes(i, Root, [host[i] EXCEPT !.work = NoPacket],
+           THEN InstanceDoes(i, Root, [host[i] EXCEPT !.work = NoPacket],
                           IF m.first THEN <<To(Sink, output)>> ELSE <<>>)
-           ELSE HostTakes(i, Root, host[i], <<>>)
+           ELSE InstanceDoes(i, Root, host[i], <<>>)
 
 \* REC-3: the old root may have failed before it took the delete, or before its answer came.
-TakeAgain(i) ==
+InstanceTakesAgain(i) ==
     /\ Comes(Root, i, "again")
-    /\ HostTakes(i, Root, host[i],
+    /\ InstanceDoes(i, Root, host[i],
                  IF host[i].work = NoPacket THEN <<>>
                  ELSE <<To(Root, [type |-> "delete", clock |-> host[i].work.clock])>>)
 
 -----------------------------------------------------------------------------
 (* Store, manager, sink *)
 
-StoreTakes(source, sends) ==
+StoreDoes(source, sends) ==
     /\ Taken(source, Store, sends)
     /\ UNCHANGED <<arrived, crashes, recovering, root, host, left>>
 
-TakeAcquire(i) ==
+StoreTakesAcquire(i) ==
     /\ Comes(i, Store, "acquire")
     /\ LET f == Head(channel[<<i, Store>>]).flow
-       IN  StoreTakes(i, <<To(i, [type |-> "granted", flow |-> f])>>)
+       IN  StoreDoes(i, <<To(i, [type |-> "granted", flow |-> f])>>)
     /\ UNCHANGED <<persisted, value>>
 
 \* DUP-2: an update is applied once; DEL-2: the root is told.
-TakeApply(i) ==
+StoreTakesApply(i) ==
     /\ Comes(i, Store, "apply")
     /\ LET m == Head(channel[<<i, Store>>])
            p == [clock |-> m.clock, number |-> m.number]
            f == FlowOf(p)
        IN  IF \E q \in Range(value[f]) : q.clock = p.clock
-           THEN StoreTakes(i, <<>>) /\ UNCHANGED value
+           THEN StoreDoes(i, <<>>) /\ UNCHANGED value
            ELSE /\ value' = [value EXCEPT ![f] = Append(@, p)]
-                /\ StoreTakes(i, <<To(Root, [type |-> "committed", clock |-> p.clock])>>)
+                /\ StoreDoes(i, <<To(Root, [type |-> "committed", clock |-> p.clock])>>)
     /\ UNCHANGED persisted
 
-TakePersist ==
+StoreTakesPersist ==
     /\ Comes(Root, Store, "persist")
     /\ LET clock == Head(channel[<<Root, Store>>]).clock
        IN  /\ persisted' = Max(persisted, clock)
-           /\ StoreTakes(Root, <<To(Root, [type |-> "persisted", clock |-> clock])>>)
+           /\ StoreDoes(Root, <<To(Root, [type |-> "persisted", clock |-> clock])>>)
     /\ UNCHANGED value
 
-TakeInquire ==
+StoreTakesInquire ==
     /\ Comes(Root, Store, "inquire")
     /\ LET m == Head(channel[<<Root, Store>>])
-       IN  StoreTakes(Root, <<To(Root, [type |-> "remembered", start |-> m.start,
+       IN  StoreDoes(Root, <<To(Root, [type |-> "remembered", start |-> m.start,
                                         clock |-> persisted])>>)
     /\ UNCHANGED <<persisted, value>>
 
 \* REC-1: a fence voids what the dead component has under way; the store takes nothing from
 \* a root that a fence could void, and only says that it has it.
-TakeFence ==
+StoreTakesFence ==
     /\ Comes(Manager, Store, "fence")
     /\ LET m == Head(channel[<<Manager, Store>>])
-       IN  StoreTakes(Manager, <<To(Manager, [type |-> "fenced", start |-> m.start])>>)
+       IN  StoreDoes(Manager, <<To(Manager, [type |-> "fenced", start |-> m.start])>>)
     /\ UNCHANGED <<persisted, value>>
 
-TakeFenced ==
+ManagerTakesFenced ==
     /\ Comes(Store, Manager, "fenced")
     /\ Taken(Store, Manager, <<>>)
     /\ UNCHANGED <<arrived, crashes, recovering, root, host, persisted, value, left>>
 
-TakeReady ==
+ManagerTakesReady ==
     /\ Comes(Root, Manager, "ready")
     /\ recovering' = (recovering /\ Head(channel[<<Root, Manager>>]).start # crashes)
     /\ Taken(Root, Manager, <<>>)
     /\ UNCHANGED <<arrived, crashes, root, host, persisted, value, left>>
 
-TakeOutput(i) ==
+SinkTakesOutput(i) ==
     /\ Comes(i, Sink, "output")
     /\ LET m == Head(channel[<<i, Sink>>])
        IN  left' = Append(left, [clock |-> m.clock, number |-> m.number])
@@ -475,34 +475,34 @@ Lose(to) ==
     /\ UNCHANGED <<arrived, crashes, recovering, root, host, persisted, value, left>>
 
 -----------------------------------------------------------------------------
-FromStore == TakeCommitted \/ TakePersisted \/ TakeRemembered
-FromRoot(i) == TakePacket(i) \/ TakeDeleted(i) \/ TakeAgain(i)
-AtStore(i) == TakeAcquire(i) \/ TakeApply(i)
+FromStore == RootTakesCommitted \/ RootTakesPersisted \/ RootTakesRemembered
+FromRoot(i) == InstanceTakesPacket(i) \/ InstanceTakesDeleted(i) \/ InstanceTakesAgain(i)
+AtStore(i) == StoreTakesAcquire(i) \/ StoreTakesApply(i)
 
 Next ==
     \/ Arrive
     \/ Crash
     \/ \E to \in Instances \cup {Store, Manager} : Lose(to)
     \/ \E i \in Instances :
-         \/ TakePacket(i) \/ TakeDeleted(i) \/ TakeAgain(i) \/ TakeGranted(i)
-         \/ TakeDelete(i) \/ TakeAcquire(i) \/ TakeApply(i) \/ TakeOutput(i)
-    \/ TakeCommitted \/ TakePersisted \/ TakeRemembered \/ TakeStart
-    \/ TakePersist \/ TakeInquire \/ TakeFence
-    \/ TakeFenced \/ TakeReady
+         \/ FromRoot(i) \/ InstanceTakesGranted(i)
+         \/ AtStore(i) \/ RootTakesDelete(i) \/ SinkTakesOutput(i)
+    \/ FromStore \/ RootTakesStart
+    \/ StoreTakesPersist \/ StoreTakesInquire \/ StoreTakesFence
+    \/ ManagerTakesFenced \/ ManagerTakesReady
 
 \* Every message is taken in the end.  Packets and failures need not come.
 Fairness ==
     /\ WF_vars(FromStore)
-    /\ WF_vars(TakeStart)
-    /\ WF_vars(TakePersist \/ TakeInquire)
-    /\ WF_vars(TakeFence)
-    /\ WF_vars(TakeFenced)
-    /\ WF_vars(TakeReady)
+    /\ WF_vars(RootTakesStart)
+    /\ WF_vars(StoreTakesPersist \/ StoreTakesInquire)
+    /\ WF_vars(StoreTakesFence)
+    /\ WF_vars(ManagerTakesFenced)
+    /\ WF_vars(ManagerTakesReady)
     /\ \A i \in Instances : /\ WF_vars(FromRoot(i))
-                            /\ WF_vars(TakeGranted(i))
-                            /\ WF_vars(TakeDelete(i))
+                            /\ WF_vars(InstanceTakesGranted(i))
+                            /\ WF_vars(RootTakesDelete(i))
                             /\ WF_vars(AtStore(i))
-                            /\ WF_vars(TakeOutput(i))
+                            /\ WF_vars(SinkTakesOutput(i))
 
 Spec == Init /\ [][Next]_vars /\ Fairness
 

@@ -1,4 +1,4 @@
-"""Root failover: the core's states and actions in the words of ``specs/RootFailover.tla``.
+"""Root failover: what the core's states and steps are called in ``specs/RootFailover.tla``.
 
 For chains of one vertex of recorders, with the log at the root. Left out, as the rest determines
 it: what an instance has cached of a flow (the store's value and the updates under way to it), its
@@ -9,153 +9,114 @@ what is under way).
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
+import attrs
+
+from chc_ref.check.mapping.failover import Failover, Names
+from chc_ref.core import messages as m
 from chc_ref.core.memory import Memory
-from chc_ref.core.messages import (
-    Acquire,
-    Again,
-    Apply,
-    ClockPersisted,
-    Committed,
-    Delete,
-    Deleted,
-    Fence,
-    Fenced,
-    Granted,
-    Inquire,
-    LogEntry,
-    Output,
-    Packet,
-    PersistClock,
-    Ready,
-    Remembered,
-    Start,
-)
 from chc_ref.core.node import EntryState, NodeState
 from chc_ref.core.values import Flow
-from chc_ref.system.composition import Action, Happen, Lose, State, System
-from chc_ref.system.network import Deliver
-from chc_ref.system.world import Arrival, Crash
-
-Value = Any
-"""A TLA+ value: a number, string or boolean, a tuple for a sequence, a frozenset, or a dict for
-a record or function."""
-
-Seen = dict[str, Value]
-
-MESSAGES: dict[type, Callable[[Any], Seen]] = {
-    Packet: lambda m: {"type": "packet", **_packet(m)},
-    Deleted: lambda m: {"type": "deleted", "clock": m.clock, "first": m.first},
-    Again: lambda m: {"type": "again"},
-    Delete: lambda m: {"type": "delete", "clock": m.clock},
-    Acquire: lambda m: {"type": "acquire", "flow": m.flow},
-    Apply: lambda m: {"type": "apply", "clock": m.id.clock, "number": m.operation.item[-1]},
-    Granted: lambda m: {"type": "granted", "flow": m.flow},
-    Output: lambda m: {"type": "output", **_packet(m)},
-    PersistClock: lambda m: {"type": "persist", "clock": m.count},
-    Inquire: lambda m: {"type": "inquire", "start": m.session},
-    ClockPersisted: lambda m: {"type": "persisted", "clock": m.count},
-    Committed: lambda m: {"type": "committed", "clock": m.clock},
-    Remembered: lambda m: {"type": "remembered", "start": m.session, "clock": m.persisted},
-    Start: lambda m: {"type": "start", "start": m.session},
-    Fence: lambda m: {"type": "fence", "start": m.start},
-    Ready: lambda m: {"type": "ready", "start": m.session},
-    Fenced: lambda m: {"type": "fenced", "start": m.start},
-}
-"""Every kind of message, as a record; its ``type`` is also the name of the action that takes it."""
+from chc_ref.system.composition import WORLD, State
 
 
-def variables(system: System, state: State) -> Seen:
-    """Give the values of the TLA+ variables in a composed state."""
-    view = dict(zip(system.names, state.components, strict=True))
-    instances = tuple(one for of in system.physical.instances.values() for one in of)
-    flows = tuple(dict.fromkeys(arrival.flow for arrival in system.world.arrivals))
-    memory, world = view["store"].memory, view["world"]
-    contents = dict(zip(system.channels, state.channels, strict=True))
-    return {
-        "arrived": world.arrived,
-        "crashes": len(world.crashed),
-        "recovering": "root" in view["manager"].recovering,
-        "root": _root(view["root"]),
-        "host": {one: _host(view[one], flows) for one in instances},
-        "persisted": memory.persisted.get("root", 0),
-        "value": {flow: _value(memory, flow) for flow in flows},
-        "channel": {way: tuple(map(_message, contents[way])) for way in _ways(instances)},
-        "left": tuple(map(_packet, view["sink"].outputs)),
-    }
-
-
-def name(system: System, state: State, action: Action) -> str:
-    """Give the name of the TLA+ action for an action that is possible in ``state``."""
-    match action:
-        case Happen(_, Arrival()):
-            return "Arrive"
-        case Happen(_, Crash()):
-            return "Crash"
-        case Lose():
-            return "Lose"
-        case Deliver(source, to):
-            message = state.channels[system.channel(source, to)][0]
-            return f"Take{_message(message)['type'].capitalize()}"
-    raise KeyError(f"RootFailover has no action for {action!r}")
-
-
-def _ways(instances: tuple[str, ...]) -> list[tuple[str, str]]:
-    """Give the channels that anything is ever sent over."""
-    pairs = [("root", "manager"), ("store", "manager"), ("root", "store")]
-    pairs += [pair for one in instances for pair in (("root", one), (one, "store"))]
-    both = [way for a, b in pairs for way in ((a, b), (b, a))]
-    return both + [(one, "sink") for one in instances]
-
-
-def _packet(packet: Any) -> Seen:
+def _packet(packet: Any) -> Names:
+    """Give a packet, or a packet's output: the headers of tiny models end with its number."""
     return {"clock": packet.clock, "number": packet.headers[-1]}
 
 
-def _message(message: Any) -> Seen:
-    return MESSAGES[type(message)](message)
+@attrs.frozen
+class RootFailover(Failover):
+    """The mapping."""
 
-
-def _root(entry: EntryState) -> Seen:
-    root = entry.root
-    return {
-        "phase": "down" if not entry.up else "asking" if entry.asked else "ready",
-        "count": root.count,
-        "persisted": root.persisted,
-        "lost": root.lost,
-        "waiting": tuple(arrival.headers[-1] for arrival in root.waiting),
-        "log": tuple(_entry(logged) for _, logged in sorted(root.log.items())),
-        "aside": tuple(
-            {"source": one.source, "message": _message(one.message)} for one in entry.aside
+    spec = "RootFailover.tla"
+    messages: ClassVar[dict[type, Any]] = {
+        m.Packet: ("packet", lambda _, packet: _packet(packet)),
+        m.Deleted: ("deleted", lambda _, one: {"clock": one.clock, "first": one.first}),
+        m.Again: ("again", lambda _, one: {}),
+        m.Delete: ("delete", lambda _, one: {"clock": one.clock}),
+        m.Acquire: ("acquire", lambda _, one: {"flow": one.flow}),
+        m.Apply: (
+            "apply",
+            lambda _, one: {"clock": one.id.clock, "number": one.operation.item[-1]},
         ),
-        "entered": tuple(
-            {"clock": clock, "number": arrival.headers[-1]}
-            for _, (clock, arrival) in sorted(root.entered.items())
+        m.Granted: ("granted", lambda _, one: {"flow": one.flow}),
+        m.Output: ("output", lambda _, output: _packet(output)),
+        m.PersistClock: ("persist", lambda _, one: {"clock": one.count}),
+        m.Inquire: ("inquire", lambda _, one: {"start": one.session}),
+        m.ClockPersisted: ("persisted", lambda _, one: {"clock": one.count}),
+        m.Committed: ("committed", lambda _, one: {"clock": one.clock}),
+        m.Remembered: (
+            "remembered",
+            lambda _, one: {"start": one.session, "clock": one.persisted},
         ),
+        m.Start: ("start", lambda _, one: {"start": one.session}),
+        m.Fence: ("fence", lambda _, one: {"start": one.start}),
+        m.Ready: ("ready", lambda _, one: {"start": one.session}),
+        m.Fenced: ("fenced", lambda _, one: {"start": one.start}),
     }
 
+    @property
+    def flows(self) -> tuple[Flow, ...]:
+        """Give the flows that have packets."""
+        return tuple(dict.fromkeys(arrival.flow for arrival in self.system.world.arrivals))
 
-def _entry(entry: LogEntry) -> Seen:
+    def state(self, state: State) -> Names:
+        """Give the value of every variable of the specification."""
+        of = self.views(state)
+        memory: Memory = of["store"].memory
+        return {
+            "arrived": of[WORLD].arrived,
+            "crashes": len(of[WORLD].crashed),
+            "recovering": "root" in of["manager"].recovering,
+            "root": self._root(of["root"]),
+            "host": {one: self._host(of[one]) for one in self.instances},
+            "persisted": memory.persisted.get("root", 0),
+            "value": {flow: _value(memory, flow) for flow in self.flows},
+            "channel": self.channels(state),
+            "left": [_packet(output) for output in of["sink"].outputs],
+        }
+
+    def _root(self, entry: EntryState) -> Names:
+        root = entry.root
+        return {
+            "phase": "down" if not entry.up else "asking" if entry.asked else "ready",
+            "count": root.count,
+            "persisted": root.persisted,
+            "lost": root.lost,
+            "waiting": [arrival.headers[-1] for arrival in root.waiting],
+            "log": [_entry(logged) for _, logged in sorted(root.log.items())],
+            "aside": [
+                {"source": one.source, "message": self.message(one.message)} for one in entry.aside
+            ],
+            "entered": [
+                {"clock": clock, "number": arrival.headers[-1]}
+                for _, (clock, arrival) in sorted(root.entered.items())
+            ],
+        }
+
+    def _host(self, node: NodeState) -> Names:
+        instance = node.instance
+        waits = {flow: instance.blocked.get((flow, 0), ()) for flow in self.flows}
+        work = instance.work
+        return {
+            "seen": {clock for (clock, _, _), _ in node.queue.seen.items()},
+            "owns": {flow for flow, _ in instance.owned.items()},
+            "waits": {flow: [_packet(one) for one in of] for flow, of in waits.items()},
+            "freed": [_packet(one) for one in instance.ready],
+            "queue": [_packet(one) for _, one in instance.fifo],
+            "work": {"clock": 0, "number": 0} if work is None else _packet(work.packet),
+        }
+
+
+def _entry(entry: m.LogEntry) -> Names:
     ended, committed = bool(entry.ended), bool(entry.signals)
     return {**_packet(entry.packet), "ended": ended, "committed": committed}
 
 
-def _host(node: NodeState, flows: tuple[Flow, ...]) -> Seen:
-    instance = node.instance
-    work = instance.work
-    return {
-        "seen": frozenset(clock for (clock, _, _), _ in node.queue.seen.items()),
-        "owns": frozenset(flow for flow, _ in instance.owned.items()),
-        "waits": {flow: tuple(map(_packet, instance.blocked.get((flow, 0), ()))) for flow in flows},
-        "freed": tuple(map(_packet, instance.ready)),
-        "queue": tuple(_packet(item) for _, item in instance.fifo),
-        "work": {"clock": 0, "number": 0} if work is None else _packet(work.packet),
-    }
-
-
-def _value(memory: Memory, flow: Flow) -> Value:
+def _value(memory: Memory, flow: Flow) -> list[Names]:
+    """Give what a flow's value is made of: the packet of each update, and what it has pushed."""
     versions = [of for key, of in memory.versions.items() if key.key == flow]
     made = versions[0] if versions else ()
-    return tuple({"clock": u.clock, "number": after[-1][-1]} for u, after in made)
+    return [{"clock": update.clock, "number": value[-1][-1]} for update, value in made]
