@@ -279,7 +279,7 @@ InstanceTakesResult(i) ==
            noted == [h EXCEPT !.wal = [n \in 1 .. Len(@) |->
                                          IF @[n].clock = m.clock
                                          THEN [@[n] EXCEPT !.number = m.number] ELSE @[n]],
-                              !.read = IF UpdatesRead THEN m.read ELSE @]
+                              !.read = m.read]
        IN  IF h.work = [clock |-> m.clock, number |-> NoNumber]
            THEN InstanceDoes(i, Store, [noted EXCEPT !.work.number = m.number],
                           <<To(Root, [type |-> "delete", clock |-> m.clock])>>)
@@ -349,7 +349,7 @@ OnApply(m, i, p) ==
         noted == [m EXCEPT !.applied[i] = p]
         made == IF isRepeat THEN noted ELSE Execute(noted, i, p)
         answer == To(i, [type |-> "result", clock |-> p, number |-> made.records[p],
-                         read |-> made.stamp])
+                         read |-> IF UpdatesRead THEN made.stamp ELSE NoStamp])
         commit == To(Root, [type |-> "committed", clock |-> p])
     IN  After(made, IF isRepeat THEN <<answer>> ELSE <<answer, commit>>)
 
@@ -366,11 +366,13 @@ OnAll(m, requests, sends) ==
 (***************************************************************************)
 (* REC-6: of the reads that anybody remembers, and the checkpoint, the     *)
 (* most recent one is that of the newest version of the object.  So the    *)
-(* TS of every other read is contained in its own.                         *)
+(* TS of every other read is contained in its own.  An object that is in   *)
+(* no log has not changed since the checkpoint.                            *)
 (***************************************************************************)
 Beginning(recalled) ==
     LET reads == {recalled[i].read : i \in Instances} \ {NoStamp}
-        all == {checkpoint.stamp} \cup (IF BeginWithRead THEN reads ELSE {})
+        isLogged == \E i \in Instances : recalled[i].wal # <<>>
+        all == {checkpoint.stamp} \cup (IF BeginWithRead /\ isLogged THEN reads ELSE {})
     IN  CHOOSE s \in all : \A t \in all :
           IF BeginWithNewest THEN s.version >= t.version ELSE s.version <= t.version
 
@@ -541,34 +543,34 @@ Lose(to) ==
     /\ UNCHANGED <<arrived, checkpoints, crashes, recovering, root, host, store, checkpoint, left>>
 
 -----------------------------------------------------------------------------
-FromRoot(i) == InstanceTakesPacket(i) \/ InstanceTakesDeleted(i)
-FromStore(i) ==
+AtInstance(i) ==
+    \/ InstanceTakesPacket(i) \/ InstanceTakesDeleted(i)
     \/ InstanceTakesGranted(i) \/ InstanceTakesResult(i)
     \/ InstanceTakesCheckpointed(i) \/ InstanceTakesRecall(i)
-AtStore(i) == StoreTakesAcquire(i) \/ StoreTakesApply(i) \/ StoreTakesRecollection(i)
+
+AtStore ==
+    \/ StoreTakesStart \/ StoreTakesRecollection(Root)
+    \/ \E i \in Instances :
+         StoreTakesAcquire(i) \/ StoreTakesApply(i) \/ StoreTakesRecollection(i)
+
+AtRoot == RootTakesCommitted \/ RootTakesRecall \/ \E i \in Instances : RootTakesDelete(i)
+
+Take ==
+    \/ AtRoot \/ AtStore \/ ManagerTakesReady
+    \/ \E i \in Instances : AtInstance(i) \/ SinkTakesOutput(i)
 
 Next ==
     \/ Arrive
     \/ Checkpoint
     \/ Crash
     \/ \E to \in Users \cup {Manager} : Lose(to)
-    \/ \E i \in Instances :
-         FromRoot(i) \/ FromStore(i) \/ AtStore(i) \/ RootTakesDelete(i) \/ SinkTakesOutput(i)
-    \/ RootTakesCommitted \/ RootTakesRecall
-    \/ StoreTakesStart \/ StoreTakesRecollection(Root)
-    \/ ManagerTakesReady
+    \/ Take
 
-\* Every message is taken in the end.  Packets, checkpoints and failures need not come.
-Fairness ==
-    /\ WF_vars(StoreTakesStart)
-    /\ WF_vars(ManagerTakesReady)
-    /\ WF_vars(RootTakesCommitted \/ RootTakesRecall)
-    /\ WF_vars(StoreTakesRecollection(Root))
-    /\ \A i \in Instances : /\ WF_vars(FromRoot(i))
-                            /\ WF_vars(FromStore(i))
-                            /\ WF_vars(AtStore(i))
-                            /\ WF_vars(RootTakesDelete(i))
-                            /\ WF_vars(SinkTakesOutput(i))
+\* As long as messages are under way, one of them is taken in the end, whichever it is:
+\* the weak fairness of Take (see AllTaken).
+\* Packets, checkpoints and failures need not come.
+UnderWay == \E c \in Channels : channel[c] # <<>>
+Fairness == []<>~UnderWay \/ []<><<Take>>_vars
 
 Spec == Init /\ [][Next]_vars /\ Fairness
 
@@ -632,6 +634,12 @@ SerialOrder == store.phase = "ready" => \E order \in Orders : Explains(order)
 TakenOnce == \A u, v \in Read : u.clock = v.clock <=> u.number = v.number
 
 (***************************************************************************)
+(* Fairness speaks of messages under way instead of whether Take is        *)
+(* enabled.  That is the same, as every message can be taken.              *)
+(***************************************************************************)
+AllTaken == UnderWay => ENABLED Take
+
+(***************************************************************************)
 (* LIVE, as an invariant: when nothing is left to do, there is a store,    *)
 (* nothing waits, the root's log is empty, every packet has left once, and *)
 (* each has taken one number.                                              *)
@@ -643,8 +651,7 @@ Idle ==
                              /\ host[i].waits \o host[i].freed \o host[i].queue = <<>>
 
 NothingStuck ==
-    (\A c \in Channels : channel[c] = <<>>)
-        => /\ Idle
+    ~UnderWay => /\ Idle
            /\ Len(left) = arrived /\ ClocksOf(Range(left)) = 1 .. arrived
            /\ store.memory.stamp.value = SubSeq(Pool, arrived + 1, Len(Pool))
 

@@ -5,12 +5,13 @@ A message is a record whose ``type`` is part of the name of the action that take
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Any, ClassVar
 
 import attrs
 
-from chc_ref.core.values import Address
+from chc_ref.core.values import Address, Flow
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import Action, Happen, Lose, State, System
 from chc_ref.system.network import Deliver
@@ -23,8 +24,8 @@ HAPPENS = {Arrival: "Arrive", Checkpoint: "Checkpoint", Crash: "Crash"}
 
 
 @attrs.frozen
-class Failover:
-    """The part of a mapping that knows of channels; for chains of one vertex, root and store."""
+class Failover(ABC):
+    """A mapping for chains of one vertex, one root and one store."""
 
     system: System
 
@@ -40,6 +41,21 @@ class Failover:
         """Give the instances of the vertex."""
         (instances,) = self.system.physical.instances.values()
         return instances
+
+    @property
+    def homes(self) -> dict[Flow, Address]:
+        """Give the instance of every flow that has packets."""
+        (edge,) = self.system.machines[self.system.index["root"]].splitter.downstream
+        return {arrival.flow: edge.home(arrival.flow) for arrival in self.system.world.arrivals}
+
+    @property
+    @abstractmethod
+    def constants(self) -> Names:
+        """Give the bounds of the specification for the same system."""
+
+    @abstractmethod
+    def state(self, state: State) -> Names:
+        """Give the value of every variable of the specification."""
 
     def action(self, state: State, action: Action) -> str:
         """Give the name of the action that a step of the core is."""

@@ -58,9 +58,17 @@ class RootFailover(Failover):
     }
 
     @property
-    def flows(self) -> tuple[Flow, ...]:
-        """Give the flows that have packets."""
-        return tuple(dict.fromkeys(arrival.flow for arrival in self.system.world.arrivals))
+    def constants(self) -> Names:
+        """Give the bounds of the specification for the same system."""
+        chain, world = self.system.physical.chain, self.system.world
+        return {
+            "Instances": set(self.instances),
+            "Flows": set(self.homes),
+            "Home": self.homes,
+            "Traffic": [arrival.flow for arrival in world.arrivals],
+            "PersistEvery": chain.persist_every,
+            "MostCrashes": world.most_crashes,
+        }
 
     def state(self, state: State) -> Names:
         """Give the value of every variable of the specification."""
@@ -73,7 +81,7 @@ class RootFailover(Failover):
             "root": self._root(of["root"]),
             "host": {one: self._host(of[one]) for one in self.instances},
             "persisted": memory.persisted.get("root", 0),
-            "value": {flow: _value(memory, flow) for flow in self.flows},
+            "value": {flow: _value(memory, flow) for flow in self.homes},
             "channel": self.channels(state),
             "left": [_packet(output) for output in of["sink"].outputs],
         }
@@ -98,7 +106,7 @@ class RootFailover(Failover):
 
     def _host(self, node: NodeState) -> Names:
         instance = node.instance
-        waits = {flow: instance.blocked.get((flow, 0), ()) for flow in self.flows}
+        waits = {flow: instance.blocked.get((flow, 0), ()) for flow in self.homes}
         work = instance.work
         return {
             "seen": {clock for (clock, _, _), _ in node.queue.seen.items()},

@@ -69,10 +69,28 @@ class StoreFailover(Failover):
     }
 
     @property
+    def constants(self) -> Names:
+        """Give the bounds of the specification for the same system."""
+        world = self.system.world
+        return {
+            "Order": sorted(self.instances),
+            "Traffic": [self.homes[arrival.flow] for arrival in world.arrivals],
+            "Pool": self.full,
+            "MostCheckpoints": len(world.checkpoints),
+            "MostCrashes": world.most_crashes,
+        }
+
+    @property
     def pool(self) -> ObjectKey:
         """Give the key of the shared object."""
         (vertex,) = self.system.physical.chain.vertices
         return ObjectKey(vertex.name, "pool", ())
+
+    @property
+    def full(self) -> Any:
+        """Give what is in the pool at first."""
+        (vertex,) = self.system.physical.chain.vertices
+        return vertex.nf.declared("pool").initial
 
     def state(self, state: State) -> Names:
         """Give the value of every variable of the specification."""
@@ -97,11 +115,9 @@ class StoreFailover(Failover):
         """Give the object as a read has found it."""
         stamp = stamp or UNREAD
         last = {host: _update(update.clock, result) for host, update, result in stamp.last}
-        (vertex,) = self.system.physical.chain.vertices
-        full = vertex.nf.declared("pool").initial
         return {
             "version": stamp.version,
-            "value": stamp.value if stamp.version else full,
+            "value": stamp.value if stamp.version else self.full,
             "last": {one: last.get(one, NONE) for one in self.instances},
         }
 
