@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 import attrs
 
+from chc_ref.core.partition import home
 from chc_ref.core.values import Address, Flow
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import Action, Happen, Lose, State, System
@@ -45,8 +46,9 @@ class Failover(ABC):
     @property
     def homes(self) -> dict[Flow, Address]:
         """Give the instance of every flow that has packets."""
-        (edge,) = self.system.machines[self.system.index["root"]].splitter.downstream
-        return {arrival.flow: edge.home(arrival.flow) for arrival in self.system.world.arrivals}
+        (vertex,) = self.system.physical.chain.vertices
+        flows = [arrival.flow for arrival in self.system.world.arrivals]
+        return {flow: home(flow, self.instances, vertex.scope) for flow in flows}
 
     @property
     @abstractmethod
