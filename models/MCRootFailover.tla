@@ -2,6 +2,7 @@
 (* Bounds for RootFailover: what the .cfg files choose from. *)
 EXTENDS RootFailover
 
+OneInstance == {"record.1"}
 TwoInstances == {"record.0", "record.1"}
 OneFlow == {"A"}
 TwoFlows == {"A", "D"}

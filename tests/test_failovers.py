@@ -26,7 +26,7 @@ HERE = Path(__file__).parent.parent
 
 
 def root(packets: str, every: int = 1, crashes: int = 1) -> dict[str, Any]:
-    """Give a chain whose root fails: a letter for each packet."""
+    """Give a chain whose root fails, and its log with it: a letter for each packet."""
     return {
         "vertices": [{"name": "record", "nf": "recorder", "instances": 2}],
         "packets": list(packets),
@@ -34,6 +34,13 @@ def root(packets: str, every: int = 1, crashes: int = 1) -> dict[str, Any]:
         "fragile": ["root"],
         "most_crashes": crashes,
     }
+
+
+def logged(packets: str, crashes: int = 1, instances: int = 2) -> dict[str, Any]:
+    """Give a chain whose root fails, with the log in the store."""
+    table = {**root(packets, crashes=crashes), "log": "store", "persist_every": 0}
+    table["vertices"][0]["instances"] = instances
+    return table
 
 
 def store(packets: str, checkpoints: int = 0, crashes: int = 1) -> dict[str, Any]:
@@ -81,12 +88,15 @@ def beside(core: Explored, tlc: Any) -> Comparison:
 SMALL = [(root("A", every=2), 1243), (store("A"), 677)]
 LARGER = [
     (root("A"), 1509),
+    (logged("A"), 3631),
     (store("AA"), 4081),
     (store("A", checkpoints=1), 2616),
 ]
 LARGEST = [
     (root("AA", every=2), 17191),
     (root("A", every=2, crashes=2), 26377),
+    (logged("AA", instances=1), 42856),
+    (logged("A", crashes=2, instances=1), 28231),
     (store("AD"), 21538),
     (store("AA", checkpoints=1), 18710),
 ]
@@ -96,6 +106,8 @@ RULES = [
     ("continues_at_persisted", "LeaveGap <- Dropped", root("A", every=2)),
     ("clock_need_not_be_stored", "PersistFirst <- Dropped", root("A")),
     ("delete_at_once", "WaitForCommits <- Dropped", root("A")),
+    ("forwards_before_logged", "LogFirst <- Dropped", logged("A")),
+    ("forwards_once", "ForwardAgain <- Dropped", logged("A")),
     ("updates_not_logged", "LogUpdates <- Dropped", store("A")),
     ("updates_reveal_nothing", "UpdatesRead <- Dropped", store("A")),
     ("no_update_suppression", "ApplyOnce <- Dropped", store("A")),
@@ -130,7 +142,7 @@ def test_graph_is_equal(table: dict[str, Any], states: int, tmp_path: Path) -> N
     equal(table, states, tmp_path)
 
 
-@pytest.mark.parametrize(("table", "states"), LARGER, ids=["root", "store", "checkpoint"])
+@pytest.mark.parametrize(("table", "states"), LARGER, ids=["root", "logged", "store", "checkpoint"])
 def test_larger_graph_is_equal(
     table: dict[str, Any], states: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
@@ -140,7 +152,9 @@ def test_larger_graph_is_equal(
 
 
 @pytest.mark.parametrize(
-    ("table", "states"), LARGEST, ids=["root", "root twice", "store", "checkpoint"]
+    ("table", "states"),
+    LARGEST,
+    ids=["root", "root twice", "logged", "logged twice", "store", "checkpoint"],
 )
 def test_largest_graph_is_equal(
     table: dict[str, Any], states: int, tmp_path: Path, request: pytest.FixtureRequest

@@ -1,14 +1,14 @@
 """Root failover: what the core's states and steps are called in ``specs/RootFailover.tla``.
 
-For chains of one vertex of recorders, with the log at the root. Left out, as the rest determines
-it: what an instance has cached of a flow (the store's value and the updates under way to it), its
-delete without an answer (that of the packet in work), the store's records, versions and owners
-(they go with its values), its fences and the updates in its answer to a new root (they go with
-what is under way).
+For chains of one vertex of recorders, with the log at the root or in the store. Left out, as the
+rest determines it: what an instance has cached of a flow (the store's value and the updates under
+way to it), its delete without an answer (that of the packet in work), the store's records, versions
+and owners (they go with its values), and its fences (they go with what is under way).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 import attrs
@@ -47,10 +47,9 @@ class RootFailover(Failover):
         m.Inquire: ("inquire", lambda _, one: {"start": one.session}),
         m.ClockPersisted: ("persisted", lambda _, one: {"clock": one.count}),
         m.Committed: ("committed", lambda _, one: {"clock": one.clock}),
-        m.Remembered: (
-            "remembered",
-            lambda _, one: {"start": one.session, "clock": one.persisted},
-        ),
+        m.Remembered: ("remembered", lambda of, one: of.remembered(one)),
+        m.WriteLog: ("write", lambda of, one: of.write(one)),
+        m.Logged: ("logged", lambda _, one: {"number": one.number}),
         m.Start: ("start", lambda _, one: {"start": one.session}),
         m.Fence: ("fence", lambda _, one: {"start": one.start}),
         m.Ready: ("ready", lambda _, one: {"start": one.session}),
@@ -66,7 +65,8 @@ class RootFailover(Failover):
             "Flows": set(self.homes),
             "Home": self.homes,
             "Traffic": [arrival.flow for arrival in world.arrivals],
-            "PersistEvery": chain.persist_every,
+            "LogInStore": chain.log == "store",
+            "PersistEvery": 1 if chain.log == "store" else chain.persist_every,
             "MostCrashes": world.most_crashes,
         }
 
@@ -81,10 +81,50 @@ class RootFailover(Failover):
             "root": self._root(of["root"]),
             "host": {one: self._host(of[one]) for one in self.instances},
             "persisted": memory.persisted.get("root", 0),
+            "stored": {
+                "entries": [_written(entry) for _, entry in sorted(memory.log.items())],
+                "answered": self._answers(one for _, one in memory.answered.items()),
+            },
             "value": {flow: _value(memory, flow) for flow in self.homes},
             "channel": self.channels(state),
             "left": [_packet(output) for output in of["sink"].outputs],
         }
+
+    def remembered(self, told: m.Remembered) -> Names:
+        """Give what a store tells a new root."""
+        return {
+            "start": told.session,
+            "clock": told.persisted,
+            "log": {
+                "entries": [_written(entry) for entry in told.entries],
+                "answered": self._answers(told.answered),
+            },
+            "committed": {signal.clock for signal in told.signals},
+        }
+
+    def write(self, write: m.WriteLog) -> Names:
+        """Give what is written to the store's log."""
+        return {
+            "number": write.number,
+            "clock": write.clock,
+            "entry": [] if write.entry is None else [_written(write.entry)],
+            "answered": self._answers([write.answered] if write.answered else []),
+        }
+
+    def _answers(self, answered: Iterable[m.Answered]) -> Names:
+        clocks = {one.host: one.clock for one in answered}
+        return {one: clocks.get(one, 0) for one in self.instances}
+
+    def _unwritten(self, number: int, item: m.Packet | m.Send | int) -> Names:
+        """Give what waits for a write: a packet, an answer, or a clock to drop."""
+        match item:
+            case int():
+                kind: Names = {"type": "drop", "clock": item}
+            case m.Packet():
+                kind = {"type": "forward", "packet": _packet(item)}
+            case m.Send(to, m.Deleted(clock, _, first)):
+                kind = {"type": "answer", "to": to, "clock": clock, "first": first}
+        return {"number": number, **kind}
 
     def _root(self, entry: EntryState) -> Names:
         root = entry.root
@@ -93,6 +133,9 @@ class RootFailover(Failover):
             "count": root.count,
             "persisted": root.persisted,
             "lost": root.lost,
+            "written": root.written,
+            "unwritten": [self._unwritten(*waits) for waits in root.unwritten],
+            "answered": self._answers(one for _, one in root.answered.items()),
             "waiting": [arrival.headers[-1] for arrival in root.waiting],
             "log": [_entry(logged) for _, logged in sorted(root.log.items())],
             "aside": [
@@ -118,9 +161,12 @@ class RootFailover(Failover):
         }
 
 
+def _written(entry: m.LogEntry) -> Names:
+    return {**_packet(entry.packet), "ended": bool(entry.ended)}
+
+
 def _entry(entry: m.LogEntry) -> Names:
-    ended, committed = bool(entry.ended), bool(entry.signals)
-    return {**_packet(entry.packet), "ended": ended, "committed": committed}
+    return {**_written(entry), "committed": bool(entry.signals)}
 
 
 def _value(memory: Memory, flow: Flow) -> list[Names]:
