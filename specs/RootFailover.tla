@@ -154,7 +154,7 @@ RootState ==
                 ended : BOOLEAN,          \* it has the packet's delete
                 committed : BOOLEAN]),    \* the store has the packet's update
      aside : Seq([source : Instances \cup {Store}, message : Message]), \* for a ready root
-     entered : Seq(Packet)]               \* history: every packet that was given a clock
+     entered : Seq(Packet)]               \* history: every packet that entered the chain
 
 HostState ==
     [seen : SUBSET Clocks,                \* packets that it was given
