@@ -101,7 +101,7 @@ LARGEST = [
 
 RULES = [
     ("continues_at_persisted", "LeaveGap <- Dropped", root("A", every=2)),
-    ("forwards_before_logged", "LogFirst <- Dropped", logged("A")),
+    ("forwards_once", "ForwardAgain <- Dropped", logged("A", instances=1)),
     ("updates_not_logged", "LogUpdates <- Dropped", store("A")),
     ("no_update_suppression", "ApplyOnce <- Dropped", store("A")),
 ]
@@ -111,7 +111,7 @@ SLOW_RULES = [
     ("clock_need_not_be_stored", "PersistFirst <- Dropped", root("A")),
     ("one_clock_for_all", "CountUp <- Dropped", root("AA", every=2, crashes=0)),
     ("delete_at_once", "WaitForCommits <- Dropped", root("A")),
-    ("forwards_once", "ForwardAgain <- Dropped", logged("A")),
+    ("forwards_before_logged", "LogFirst <- Dropped", logged("A", instances=1)),
     ("updates_reveal_nothing", "UpdatesRead <- Dropped", store("A")),
     ("case_one_in_case_two", "BeginWithRead <- Dropped", store("AD")),
     ("oldest_read", "BeginWithNewest <- Dropped", store("AD")),
