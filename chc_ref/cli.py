@@ -20,6 +20,7 @@ from chc_ref import __version__
 from chc_ref.console import err, out, progress
 from chc_ref.errors import ChcError, UsageError
 from chc_ref.matrix.command import matrix
+from chc_ref.tlc.command import tlc
 from chc_ref.verdict import Fairness, Order
 
 app = typer.Typer(
@@ -36,6 +37,7 @@ Inside = Annotated[
 
 
 app.command()(matrix)
+app.command()(tlc)
 
 
 @app.callback(invoke_without_command=True)

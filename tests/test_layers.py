@@ -12,12 +12,14 @@ PACKAGE = Path(__file__).parent.parent / "chc_ref"
 LAYERS = (
     {"errors"},
     {"core"},
-    {"nfs", "verdict", "files"},
+    {"nfs", "verdict", "files", "itf"},
     {"chains"},
     {"system", "require", "variants"},
     {"check", "prove", "net", "replay"},
+    {"places", "console"},
     {"tlc"},
-    {"suite", "places", "diagram", "console", "catalogue"},
+    {"suite", "diagram", "catalogue"},
+    {"export"},
     {"matrix"},
     {"cli", "pytest_plugin", "traceability"},
 )

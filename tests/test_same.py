@@ -23,6 +23,7 @@ Fill(c) == Len(log) < 3 /\\ cups[c] = 0 /\\ cups' = [cups EXCEPT ![c] = 2] /\\ l
 Sip(c) == Len(log) < 3 /\\ cups[c] > 0 /\\ cups' = [cups EXCEPT ![c] = @ - 1] /\\ UNCHANGED log
 Next == \\E c \\in {"a", "b"} : Fill(c) \\/ Sip(c)
 Spec == Init /\\ [][Next]_<<cups, log>>
+Dry == cups["a"] = 0
 ====
 """
 
@@ -105,7 +106,7 @@ def cups(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder: Path = tmp_path_factory.mktemp("cups")
     paths = folder / "Cups.tla", folder / "Cups.cfg"
     paths[0].write_text(SPEC)
-    paths[1].write_text("SPECIFICATION Spec\n")
+    paths[1].write_text("SPECIFICATION Spec\nINVARIANT Dry\n")  # which is violated
     return run.graph(*paths, settings=Settings(short=True))
 
 

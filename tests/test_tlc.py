@@ -81,6 +81,47 @@ def test_endless_stuttering_ends_a_trace() -> None:
     assert got.trace.brief == ("  0 begins in x = 0", "    nothing happens any more")
 
 
+def test_lasso_is_read() -> None:
+    """A counterexample that goes round for ever says where to, and by which action."""
+    text = message(2116, 1, "Temporal properties were violated.\n")
+    text += message(2217, 4, "1: <Initial predicate>\nx = 0\n")
+    text += message(2217, 4, "2: <Inc line 6, col 9 to line 6, col 18 of module C>\nx = 1\n")
+    text += message(2122, 4, "2: Back to state: <Dec line 7, col 8 to line 7, col 9 of module C>\n")
+    trace = parse_output(text).trace
+    assert trace is not None
+    assert (trace.loop, trace.back) == (1, "Dec")
+
+
+def test_deadlock_is_a_violation() -> None:
+    """A state without a successor, where that is asked for."""
+    text = message(2114, 1, "Deadlock reached.")
+    assert parse_output(text).violated == "deadlock"
+
+
+def test_counts_of_actions_are_the_last_ones() -> None:
+    """Counts that are printed again count once; what has no name counts for its operator."""
+    count = "<{} line {}, col 1 to line 6, col 6 of module A{}>: {}:{}".format
+    text = message(2773, 0, count("Init", 5, "", 1, 1)) + message(2772, 0, count("A", 6, "", 1, 2))
+    text += message(2772, 0, count("A", 6, "", 3, 9)) + message(2772, 0, count("B", 7, "", 0, 0))
+    text += message(2772, 0, count("Next", 8, " (14 37 14 72)", 1, 1))
+    text += message(2772, 0, count("Next", 8, " (15 37 15 72)", 1, 2))
+    got = parse_output(text)
+    assert got.coverage == {"A": (3, 9), "B": (0, 0), "Next": (2, 3)}
+    assert got.never == ("B",)
+
+
+def test_fault_of_a_file_is_told_without_a_place() -> None:
+    """A module that is not there, or has another name, is named without our own folders."""
+    text = message(2220, 0, "Starting SANY...") + (
+        "Parsing file /x/C.tla\nFile does not exist: /x/D.tla while looking in these directories:\n"
+        "\ntla2sany.semantic.AbortException\n*** Abort messages: 1\n\nUnknown location\n\n"
+        "Cannot find source file for module D imported in module C.\n\n\n"
+    )
+    text += message(2219, 0, "SANY finished.") + message(3002, 1, "Parsing failed.")
+    want = "Cannot find source file for module D imported in module C."
+    assert parse_output(text, "C.cfg").fault == want
+
+
 def test_output_that_breaks_off_gives_last_progress() -> None:
     """A run that was stopped has the counts that TLC printed last, and no verdict."""
     line = "Progress(9) at 2020-01-01 00:00:00: {} states generated (1 s/min), {} distinct states "

@@ -15,7 +15,9 @@ from typing import Any
 import networkx as nx
 
 from chc_ref.errors import ToolError, UsageError
-from chc_ref.tlc.values import Function, parse
+from chc_ref.itf import Record
+from chc_ref.tlc.trace import State
+from chc_ref.tlc.values import parse
 
 Row = tuple[Any, ...]
 """A state: the values of its variables, in the order of their names."""
@@ -75,9 +77,9 @@ def _check(graph: Any) -> None:
         raise ToolError("TLC's dump has two states that read as the same values")
 
 
-def state(graph: Any, number: int) -> Function:
+def state(graph: Any, number: int) -> State:
     """Give the state of a node: the values of its variables by name."""
-    return Function(zip(graph.graph["variables"], graph.nodes[number]["row"], strict=True))
+    return Record(zip(graph.graph["variables"], graph.nodes[number]["row"], strict=True))
 
 
 def by_action(graph: Any) -> dict[str, int]:

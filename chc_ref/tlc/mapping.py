@@ -5,7 +5,7 @@ The graph of the explorer and the mapping are all that a comparison knows of the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping as Names, Sequence
+from collections.abc import Callable, Iterable, Mapping as Names, Sequence
 from typing import Any, Protocol
 
 import attrs
@@ -16,8 +16,10 @@ from chc_ref.check.model import Model
 from chc_ref.check.words import say
 from chc_ref.core.rules import Rules
 from chc_ref.errors import ChcError, UsageError
+from chc_ref.itf import Record
 from chc_ref.system.composition import Action, State, System
-from chc_ref.tlc.values import Function, freeze
+from chc_ref.tlc.trace import State as Image
+from chc_ref.tlc.values import freeze
 
 
 @attrs.frozen
@@ -31,7 +33,7 @@ class Mapping:
     """Name of the action, given the state before it. None for a step that the specification does
     not know; such a step must leave the image of the state as it is."""
 
-    def image(self, state: State) -> Function:
+    def image(self, state: State) -> Image:
         """Give what a state of the core is in the specification.
 
         Raises:
@@ -39,7 +41,7 @@ class Mapping:
 
         """
         try:
-            return Function({name: freeze(one) for name, one in self.state(state).items()})
+            return Record({name: freeze(one) for name, one in self.state(state).items()})
         except ChcError:
             raise
         except Exception as error:  # it is somebody's own function
@@ -58,6 +60,20 @@ class Mapping:
             raise
         except Exception as error:
             raise UsageError(f"the mapping fails: {type(error).__name__}: {error}") from error
+
+
+class Steps(Protocol):
+    """What single runs are made of; ``System`` is one."""
+
+    @property
+    def initial(self) -> Any:
+        """Give the state that runs begin in."""
+
+    def actions(self, state: Any) -> Iterable[Any]:
+        """Give all that may happen in a state."""
+
+    def step(self, state: Any, action: Any) -> Any:
+        """Give the state after an action."""
 
 
 class Graph(Protocol):

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import attrs
 
 from chc_ref.errors import UsageError
-from chc_ref.tlc.trace import Step, Trace
-from chc_ref.tlc.values import Function, parse
+from chc_ref.itf import Record
+from chc_ref.tlc.trace import State, Step, Trace
+from chc_ref.tlc.values import parse
 
 
 @attrs.frozen
@@ -82,9 +84,10 @@ _PLACE = re.compile(
     r"line (\d+), col.*?(?:of module|\bin module|\bin) (?!file\b)(\w+)", re.S | re.I
 )
 _CFG_PLACE = re.compile(r"configuration file at line (\d+)")
+_ABORT = re.compile(r"Unknown location\s+(.*?)\n\n", re.S)
 _NOISE = re.compile(
     r"^(?:Parsing file|Semantic |TLC threw|This was probably|See the User|The exception was"
-    r"|\*\*\*|line \d+, col).*$",
+    r"|\*\*\*|line \d+, col|Unknown location|tla2sany\.).*$",
     re.M,
 )
 _REST = re.compile(
@@ -113,11 +116,12 @@ def parse_output(text: str, cfg: str = "") -> Outcome:
     fault, failure = ("", "") if violated else _errors(text, messages, cfg)
     now = read_progress(text)
     total, depth = _TOTAL.search(text), _DEPTH.search(text)
+    searched = now if now and now.distinct >= 0 else None  # random runs have no such counts
     return Outcome(
         version=m[1] if (m := _VERSION.search(text)) else "",
         generated=_number(total[1]) if total else now.generated if now else None,
-        distinct=_number(total[2]) if total else now.distinct if now else None,
-        depth=int(depth[1]) if depth else now.depth if now else None,
+        distinct=_number(total[2]) if total else searched.distinct if searched else None,
+        depth=int(depth[1]) if depth else searched.depth if searched else None,
         complete=_COMPLETE in codes and not violated,
         violated=violated,
         trace=_trace(messages),
@@ -170,27 +174,29 @@ def _trace(messages: list[Message]) -> Trace | None:
     return Trace(tuple(steps), loop, back) if steps else None
 
 
-def read_state(text: str) -> Function:
+def read_state(text: str) -> State:
     """Read a state as TLC prints it: a conjunction of ``variable = value``.
 
     Raises:
         UsageError: it is none.
 
     """
-    state = Function()
+    state: dict[str, Any] = {}
     for part in re.split(r"(?:^|\n)\s*/\\ ", text.strip()):
         if part.strip():
             name, equals, value = part.partition("=")
             if not equals:
                 raise UsageError(f"no state of TLA+: {part.strip()[:80]!r}")
             state[name.strip()] = parse(value)
-    return state
+    return Record(state)
 
 
 def _errors(text: str, messages: list[Message], cfg: str) -> tuple[str, str]:
     """Give (fault of the modules or configuration, any other failure), each one line or empty."""
     said = "\n".join(_MARKS.sub("", body) for _, severity, body in messages if severity in "12")
     parsing = _SANY.search(text) if _SANY_FAILED in {code for code, _, _ in messages} else None
+    if parsing and (abort := _ABORT.search(parsing[1])):  # of files, which have no places
+        return one_line(abort[1]), ""
     said = parsing[1] if parsing else said
     what = one_line(_NOISE.sub("", _REST.sub("", said)))
     if "configuration file" in said:

@@ -25,7 +25,7 @@ from typing import Any
 import attrs
 
 from chc_ref.errors import ToolError, UsageError
-from chc_ref.tlc import dump
+from chc_ref.tlc import config, dump
 from chc_ref.tlc.output import (
     SOME_TEMPORAL,
     Outcome,
@@ -179,6 +179,9 @@ def graph(
 ) -> Any:
     """Give the graph of all states that TLC finds; see ``dump.read``.
 
+    It is the graph of the behaviours, whatever the configuration asks of them: invariants and
+    properties are not checked, and neither a symmetry nor a view makes states one.
+
     Raises:
         ToolError: Java or TLC is missing, or failed, or did not see all states.
         UsageError: an error in a module or in the configuration; the text names file and line.
@@ -186,8 +189,10 @@ def graph(
     """
     settings = settings or Settings()
     with job(module, cfg, specs) as of:
+        text = config.only(cfg.read_text(encoding="utf-8"), *config.BEHAVIOUR)
+        (of.folder / of.cfg).write_text(text, encoding="utf-8")
         ran = execute(of, settings, "-dump", "dot,actionlabels", DUMP)
-        found = report(ran, module, cfg, settings)
+        found = report(ran, module, of.folder / of.cfg, settings)
         if found.verdict is not Verdict.HOLDS:
             raise ToolError(f"{found.model}: {found.violated}: there is no graph of all states")
         with (of.folder / DUMP).open(encoding="utf-8") as lines:
@@ -253,8 +258,7 @@ def _name_property(violated: str, settings: str) -> str:
     """TLC 2.15 does not say which temporal property it was; with one there is no doubt."""
     if violated != SOME_TEMPORAL:
         return violated
-    listed = re.findall(r"^PROPERT(?:Y|IES)\s+(.+)$", settings, re.M)
-    names = [name for line in listed for name in line.split()]
+    names = config.properties(settings)
     return names[0] if len(names) == 1 else f"one of {', '.join(names)}"
 
 

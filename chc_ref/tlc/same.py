@@ -21,11 +21,12 @@ import attrs
 import networkx as nx
 
 from chc_ref.errors import CheckerError, UsageError
+from chc_ref.itf import Record
 from chc_ref.tlc import differ, dump
 from chc_ref.tlc.mapping import Graph, Mapping
-from chc_ref.tlc.values import Function
+from chc_ref.tlc.trace import State
 
-Step = tuple[str, Function]
+Step = tuple[str, State]
 """What is done, and the TLA+ state that it leads to."""
 
 Image = int | dump.Row
@@ -55,7 +56,7 @@ class Difference:
             if way:
                 yield f"the {whose} way there:"
                 yield from _told(way)
-        last = self.core[-1][1] if self.core else Function()
+        last = self.core[-1][1] if self.core else Record()
         for whose, steps in (("the core", self.only_core), ("TLC", self.only_tlc)):
             for step in steps:
                 yield f"only {whose}: {step[0] or 'begins in'}"
@@ -69,7 +70,7 @@ def _told(way: tuple[Step, ...]) -> Iterator[str]:
             yield from _changes(way[number - 1][1], after)
 
 
-def _changes(before: Function, after: Function) -> Iterator[str]:
+def _changes(before: State, after: State) -> Iterator[str]:
     found = tuple(differ.lines(differ.between(before, after)))
     yield from (f"        {line}" for line in found or ("nothing changes",))
 
@@ -235,9 +236,9 @@ class _Comparer:
             self.difference = Difference(what, way, (), other=self._way(other))
         return image
 
-    def _state(self, image: Image) -> Function:
+    def _state(self, image: Image) -> State:
         row = self.tlc.nodes[image]["row"] if isinstance(image, int) else image
-        return Function(zip(self.variables, row, strict=True))
+        return Record(zip(self.variables, row, strict=True))
 
     def _differ(
         self, number: int, ours: dict[tuple[str, Image], Any], theirs: set[tuple[str, int]]

@@ -7,9 +7,18 @@ from typing import Any
 
 import attrs
 
+from chc_ref import itf
 from chc_ref.check.differences import Change
+from chc_ref.errors import UsageError
+from chc_ref.itf import Record
 from chc_ref.tlc import differ
-from chc_ref.tlc.values import Function, show
+from chc_ref.tlc.values import freeze, show
+
+ACTIONS = "actions"
+"""Key of the description of an ITF file that has the names of the actions."""
+
+State = Record
+"""Values of the variables, by name."""
 
 
 @attrs.frozen
@@ -18,8 +27,7 @@ class Step:
 
     action: str
     """Empty for the initial state, and where TLC does not tell."""
-    state: Function
-    """Values of the variables, by name."""
+    state: State
 
 
 @attrs.frozen
@@ -35,7 +43,7 @@ class Trace:
     """The action that leads back there; empty if nothing happens any more."""
 
     @property
-    def states(self) -> tuple[Function, ...]:
+    def states(self) -> tuple[State, ...]:
         """The states of the run."""
         return tuple(step.state for step in self.steps)
 
@@ -74,6 +82,11 @@ class Trace:
     def _first(self) -> list[tuple[str, Any]]:
         return sorted(self.steps[0].state.items()) if self.steps else []
 
+    def to_itf(self, about: str = "") -> str:
+        """Give the run as the text of an ITF file, with the names of its actions beside it."""
+        actions = [step.action for step in self.steps]
+        return itf.write(self.states, self.loop, {"source": about, ACTIONS: actions})
+
     def as_data(self) -> dict[str, Any]:
         """Give the run as plain data; values are texts of TLA+."""
         return {
@@ -87,3 +100,19 @@ class Trace:
                 for step in self.steps
             ],
         }
+
+
+def of_itf(text: str) -> Trace:
+    """Read a run from an ITF file; the actions have names if the file gives them as ours do.
+
+    Raises:
+        UsageError: it is malformed; the text names the place.
+
+    """
+    read = itf.read(text)
+    names = read.meta.get(ACTIONS, [""] * len(read.states))
+    if not isinstance(names, list) or len(names) != len(read.states):
+        raise UsageError(f"ITF: #meta: {ACTIONS} is no list of one name for each state")
+    states = (Record({name: freeze(one) for name, one in of.items()}) for of in read.states)
+    steps = tuple(Step(str(name), state) for name, state in zip(names, states, strict=True))
+    return Trace(steps, read.loop)

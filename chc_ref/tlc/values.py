@@ -1,18 +1,20 @@
 """Values of TLA+ as Python values, read from the text that TLC prints and written as such text.
 
 An integer, a string and a Boolean are Python's own; a sequence is a tuple, a set a frozenset, and
-a function or record a ``Function``: a dictionary that can be an element of a set. As in TLA+, a
-function on 1 .. n is a sequence, whichever way it was made; the empty function is the empty
-sequence; and a record is a function on strings.
+a function or record one of ``chc_ref.itf``. As in TLA+, a function on 1 .. n is a sequence,
+whichever way it was made; the empty function is the empty sequence; and a record is a function on
+strings. Unlike in TLA+, TRUE equals 1: a variable that may be either is no variable to compare.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from chc_ref.errors import UsageError
+from chc_ref.itf import Function, Record
 
 
 class ModelValue(str):
@@ -30,19 +32,6 @@ class ModelValue(str):
         return hash((ModelValue, str(self)))
 
 
-class Function(dict[Any, Any]):
-    """A function or record; it is never changed, and can be hashed."""
-
-    __slots__ = ("_hash",)
-
-    def __hash__(self) -> int:  # type: ignore[override]
-        try:
-            return self._hash
-        except AttributeError:
-            self._hash: int = hash(frozenset(self.items()))
-            return self._hash
-
-
 def freeze(value: Any) -> Any:
     """Give a plain Python value as the one that stands for the same value of TLA+.
 
@@ -52,23 +41,26 @@ def freeze(value: Any) -> Any:
         UsageError: TLA+ has no such value.
 
     """
-    if isinstance(value, bool | int | str):
+    if isinstance(value, str | int):  # Booleans are integers
         return value
     if isinstance(value, tuple | list):
-        return tuple(map(freeze, value))
-    if isinstance(value, frozenset | set):
-        return frozenset(map(freeze, value))
+        return tuple([freeze(one) for one in value])
     if isinstance(value, Mapping):
-        return function((freeze(key), freeze(one)) for key, one in value.items())
+        return function({freeze(key): freeze(one) for key, one in value.items()})
+    if isinstance(value, frozenset | set):
+        return frozenset([freeze(one) for one in value])
     raise UsageError(f"{value!r} of type {type(value).__name__} is no value of TLA+")
 
 
-def function(pairs: Any) -> Any:
-    """Give the function of (argument, value) pairs: a tuple if it is a sequence."""
-    of = Function(pairs)
+def function(of: dict[Any, Any]) -> Any:
+    """Give the function with these values of its arguments: a tuple if it is a sequence."""
+    if not of:
+        return ()
+    if all(map(is_field, of)):
+        return Record(of)
     if all(type(key) is int for key in of) and of.keys() == set(range(1, len(of) + 1)):
         return tuple(of[key] for key in range(1, len(of) + 1))
-    return of
+    return Function(of)
 
 
 # --------------------------------------------------------------------------- writing
@@ -110,8 +102,12 @@ def _show_function(of: dict[Any, Any]) -> str:
 
 def is_field(key: Any) -> bool:
     """Tell whether a key can be written as a field of a record."""
-    is_text = isinstance(key, str) and not isinstance(key, ModelValue)
-    return is_text and _NAME.fullmatch(key) is not None and key not in RESERVED
+    return type(key) is str and _is_name(key)
+
+
+@functools.cache
+def _is_name(text: str) -> bool:
+    return _NAME.fullmatch(text) is not None and text not in RESERVED
 
 
 def in_order(values: Any) -> list[Any]:
@@ -220,21 +216,21 @@ class _Reader:
             yield self.value()
 
     def _record(self) -> Any:
-        pairs: list[tuple[Any, Any]] = []
+        of: dict[Any, Any] = {}
         while not self.comes("]"):
-            if pairs:
+            if of:
                 self.skip(",")
             name = self.take()
             self.skip("|->")
-            pairs.append((name, self.value()))
-        return function(pairs)
+            of[name] = self.value()
+        return function(of)
 
     def _function(self) -> Any:
-        pairs: list[tuple[Any, Any]] = []
+        of: dict[Any, Any] = {}
         while not self.comes(")"):
-            if pairs:
+            if of:
                 self.skip("@@")
             argument = self.value()
             self.skip(":>")
-            pairs.append((argument, self.value()))
-        return function(pairs)
+            of[argument] = self.value()
+        return function(of)
