@@ -1,0 +1,202 @@
+"""Failovers of root and store in TLA+ beside the core: one labelled graph, rule by rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chc_ref.check import model as models
+from chc_ref.check.mapping.component_failover import Failover
+from chc_ref.check.mapping.root_failover import RootFailover
+from chc_ref.check.mapping.store_failover import StoreFailover
+from chc_ref.core.messages import Fenced
+from chc_ref.errors import UsageError
+from chc_ref.system.composition import Happen
+from chc_ref.system.world import Forgetting
+from chc_ref.tlc import run, same
+from chc_ref.tlc.mapping import Explored, Mapping
+from chc_ref.tlc.run import Settings
+from chc_ref.tlc.same import Comparison
+from chc_ref.tlc.values import freeze, show
+from chc_ref.variants import library
+
+HERE = Path(__file__).parent.parent
+
+
+def root(packets: str, every: int = 1, crashes: int = 1) -> dict[str, Any]:
+    """Give a chain whose root fails, and its log with it: a letter for each packet."""
+    return {
+        "vertices": [{"name": "record", "nf": "recorder", "instances": 2}],
+        "packets": list(packets),
+        "persist_every": every,
+        "fragile": ["root"],
+        "most_crashes": crashes,
+    }
+
+
+def logged(packets: str, crashes: int = 1, instances: int = 2) -> dict[str, Any]:
+    """Give a chain whose root fails, with the log in the store."""
+    table = {**root(packets, crashes=crashes), "log": "store", "persist_every": 0}
+    table["vertices"][0]["instances"] = instances
+    return table
+
+
+def store(packets: str, checkpoints: int = 0, crashes: int = 1) -> dict[str, Any]:
+    """Give a chain whose store fails."""
+    return {
+        "vertices": [{"name": "pool", "nf": "pool", "instances": 2}],
+        "packets": list(packets),
+        "write_ahead": True,
+        "checkpoints": ["store"] * checkpoints,
+        "fragile": ["store"],
+        "most_crashes": crashes,
+    }
+
+
+def explored(table: dict[str, Any], rules: str = "amended") -> Explored:
+    """Give the graph of the core."""
+    return Explored(models.of_table(HERE, table), library.find(rules, HERE).rules)
+
+
+def mapping_of(core: Explored) -> Failover:
+    """Give the mapping for a chain: one with write-ahead logs is there for its store."""
+    of = StoreFailover if core.system.physical.chain.write_ahead else RootFailover
+    return of(core.system)
+
+
+def dumped(core: Explored, folder: Path, *overrides: str) -> Any:
+    """Give TLC's graph within the same bounds, under other rules of the specification if any."""
+    mapping = mapping_of(core)
+    constants = mapping.constants.items()
+    given = "\n".join(f"The{name} == {show(freeze(value))}" for name, value in constants)
+    path, cfg = folder / "Bounded.tla", folder / "Bounded.cfg"
+    module = mapping.spec.removesuffix(".tla")
+    path.write_text(f"---- MODULE Bounded ----\nEXTENDS {module}\n{given}\n====\n")
+    lines = [*(f"{name} <- The{name}" for name, _ in constants), *overrides]
+    cfg.write_text("\n    ".join(["SPECIFICATION Spec\nCONSTANTS", *lines]) + "\n")
+    return run.graph(path, cfg, HERE / "specs", Settings(limit_s=300, short=True))
+
+
+def beside(core: Explored, tlc: Any) -> Comparison:
+    """Compare the two."""
+    mapping = mapping_of(core)
+    return same.compare(core, tlc, Mapping(mapping.state, mapping.action))
+
+
+SMALL = [(root("A", every=2), 1243), (store("A"), 677)]
+LARGER = [(logged("A"), 3631), (store("AA"), 4081)]
+LARGEST = [
+    (root("A"), 1509),
+    (root("AA", every=2), 17191),
+    (root("A", every=2, crashes=2), 26377),
+    (logged("AA", instances=1), 42856),
+    (logged("A", crashes=2, instances=1), 28231),
+    (store("A", checkpoints=1), 2616),
+    (store("AD"), 21538),
+    (store("AA", checkpoints=1), 18710),
+]
+"""Systems with the number of their states; TLC dumps a thousand in a second or so."""
+
+RULES = [
+    ("continues_at_persisted", "LeaveGap <- Dropped", root("A", every=2)),
+    ("forwards_once", "ForwardAgain <- Dropped", logged("A", instances=1)),
+    ("updates_not_logged", "LogUpdates <- Dropped", store("A")),
+    ("no_update_suppression", "ApplyOnce <- Dropped", store("A")),
+]
+"""Variant of the core, what it is in the specification, and the smallest system that tells."""
+
+SLOW_RULES = [
+    ("clock_need_not_be_stored", "PersistFirst <- Dropped", root("A")),
+    ("one_clock_for_all", "CountUp <- Dropped", root("AA", every=2, crashes=0)),
+    ("delete_at_once", "WaitForCommits <- Dropped", root("A")),
+    ("forwards_before_logged", "LogFirst <- Dropped", logged("A", instances=1)),
+    ("updates_reveal_nothing", "UpdatesRead <- Dropped", store("A")),
+    ("case_one_in_case_two", "BeginWithRead <- Dropped", store("AD")),
+    ("oldest_read", "BeginWithNewest <- Dropped", store("AD")),
+]
+"""The others; it takes two instances that update to tell which read a store begins with."""
+
+
+def needs(request: pytest.FixtureRequest, *flags: str) -> None:
+    """Skip a test that takes long, unless it is asked for."""
+    if not all(request.config.getoption(flag) for flag in flags):
+        pytest.skip(f"TLC dumps a graph: with {' and '.join(flags)}")
+
+
+def equal(table: dict[str, Any], states: int, folder: Path) -> None:
+    """Hold the core to the specification: every step of either is one of the other."""
+    core = explored(table)
+    found = beside(core, dumped(core, folder))
+    assert found.equal, "\n".join(found.lines())
+    assert found.states == (states, states)
+    assert all(one == other > 0 for one, other in found.steps.values())
+
+
+@pytest.mark.parametrize(("table", "states"), SMALL, ids=["root", "store"])
+def test_graph_is_equal(table: dict[str, Any], states: int, tmp_path: Path) -> None:
+    """Core and specification have the same states and steps, by the same names."""
+    equal(table, states, tmp_path)
+
+
+@pytest.mark.parametrize(("table", "states"), LARGER, ids=["logged", "store"])
+def test_larger_graph_is_equal(
+    table: dict[str, Any], states: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """So they have with the log in the store, and with two packets."""
+    needs(request, "--model-check")
+    equal(table, states, tmp_path)
+
+
+@pytest.mark.parametrize(("table", "states"), LARGEST, ids=[states for _, states in LARGEST])
+def test_largest_graph_is_equal(
+    table: dict[str, Any], states: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """So they have with more of everything."""
+    needs(request, "--model-check", "--model-check-slow")
+    equal(table, states, tmp_path)
+
+
+@pytest.mark.parametrize(("variant", "override", "table"), RULES, ids=[one for one, _, _ in RULES])
+def test_each_rule_is_the_same_rule(
+    variant: str,
+    override: str,
+    table: dict[str, Any],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    """A rule that both drop leaves them equal, and one that only one of them drops does not."""
+    needs(request, "--model-check")
+    core = explored(table, variant)
+    tlc = dumped(core, tmp_path, override)
+    found = beside(core, tlc)
+    assert found.equal, "\n".join(found.lines())
+    amended = beside(explored(table), tlc)
+    assert amended.difference is not None
+    assert amended.difference.only_core or amended.difference.only_tlc
+
+
+@pytest.mark.parametrize(
+    ("variant", "override", "table"), SLOW_RULES, ids=[one for one, _, _ in SLOW_RULES]
+)
+def test_each_other_rule_is_the_same_rule(
+    variant: str,
+    override: str,
+    table: dict[str, Any],
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> None:
+    """The same for the rules that take longer."""
+    needs(request, "--model-check-slow")
+    test_each_rule_is_the_same_rule(variant, override, table, tmp_path, request)
+
+
+def test_what_a_mapping_does_not_know_is_refused() -> None:
+    """A message, or a step, that the specification has not got is no silent match."""
+    mapping = mapping_of(explored(store("")))
+    with pytest.raises(UsageError, match=r"StoreFailover.tla has nothing like Fenced"):
+        mapping.message(Fenced("pool.0", 1))
+    state = mapping.system.initial
+    with pytest.raises(UsageError, match=r"StoreFailover.tla has no action for Happen"):
+        mapping.action(state, Happen("world", Forgetting("root")))
