@@ -296,7 +296,6 @@ HALF = [2, 1, 2]
         ([[0]], r"unknown class \[0\]"),
         (msgspec.msgpack.Ext(5, b"x"), "a Ext that stands for nothing"),
     ],
-    ids=str,
 )
 def test_a_message_that_is_none_is_refused(payload: Any, complaint: str) -> None:
     data = msgspec.msgpack.encode(("chc1", "a", "b", 1, 0, 0, 0, [payload]))
@@ -333,15 +332,13 @@ def test_a_message_too_big_is_refused_by_name() -> None:
         CODEC.encode(datagram(granted))
 
 
-@pytest.mark.parametrize("value", [[1], {1: 2}, {1}, object(), Headers], ids=str)
+@pytest.mark.parametrize("value", [[1], {1: 2}, {1}, object(), Headers])
 def test_what_cannot_travel_is_refused_by_name(value: Any) -> None:
     with pytest.raises(UsageError, match=type(value).__name__):
         CODEC.encode(datagram(Arrive("f", value)))
 
 
-@pytest.mark.parametrize(
-    "value", [Map({1: 1, "a": 1}), Map({Map(): 1}), frozenset({(Map(),)})], ids=str
-)
+@pytest.mark.parametrize("value", [Map({1: 1, "a": 1}), Map({Map(): 1}), frozenset({(Map(),)})])
 def test_a_map_that_could_not_be_read_is_refused(value: Any) -> None:
     with pytest.raises(UsageError, match="cannot travel"):
         CODEC.encode(datagram(Arrive("f", value)))
