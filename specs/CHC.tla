@@ -57,6 +57,8 @@ Dropped == FALSE
 
 WaitForAllCopies == TRUE  \* ROOT-3: a packet is over when all copies have ended
 WaitForCommits == TRUE    \* DEL-3: and when all updates are committed
+AnswerDeletes == TRUE     \* REC-2: the root tells whoever waits that it has a delete
+KeepOrder == TRUE         \* QUEUE-1: what waits for its flow is worked off as it came
 SignalByStore == TRUE     \* DEL-2: the store signals a commit, and no instance before it
 
 \* DEL-1, DEL-3 amended: the vector is the set of the updates, and is covered.
@@ -196,7 +198,7 @@ Arrive ==
     /\ UNCHANGED <<instances, store, delivered>>
 
 \* ROOT-3, REC-2: a copy has ended; of the deletes of one copy only the first counts.
-TakeDelete(i) ==
+RootTakesDelete(i) ==
     /\ Comes(i, "root", "delete")
     /\ LET d == Head(channel[<<i, "root">>])
            entry == log[d.clock]
@@ -205,11 +207,12 @@ TakeDelete(i) ==
                      THEN Kept(d.clock, [entry EXCEPT !.ended = @ \cup {d.branch},
                                                       !.vector = @ \cup d.vector])
                      ELSE log
-           /\ channel' = After(Taken(i, "root"), << <<"root", i, Deleted(d, first)>> >>)
+           /\ channel' = After(Taken(i, "root"),
+                               IF AnswerDeletes THEN << <<"root", i, Deleted(d, first)>> >> ELSE <<>>)
     /\ UNCHANGED <<clock, instances, store, delivered>>
 
 \* DEL-2: an update is committed.  The packet may be over by now.
-TakeSignal(from) ==
+RootTakesCommitted(from) ==
     /\ Comes(from, "root", "committed")
     /\ LET u == Head(channel[<<from, "root">>]).update
            entry == log[u.clock]
@@ -265,7 +268,8 @@ Process(i, s, p) ==
 \* MOVE-3: the first packet of a flow asks the store for it; what follows waits behind.
 Look(i, s, p) ==
     LET f == FlowOf(p.clock) IN
-    IF s.waiting[f] # <<>> THEN [s EXCEPT !.waiting[f] = Append(@, p)]
+    IF s.waiting[f] # <<>>
+    THEN [s EXCEPT !.waiting[f] = IF KeepOrder THEN Append(@, p) ELSE <<p>> \o @]
     ELSE IF s.cached[f] # NotOwned THEN Process(i, s, p)
     ELSE Send([s EXCEPT !.waiting[f] = <<p>>], i, "store", Acquire(p))
 
@@ -288,12 +292,12 @@ Step(i, from, s) ==
     /\ channel' = After(Taken(from, i), after.sends)
     /\ UNCHANGED <<root, store, delivered>>
 
-TakePacket(from, i) ==
+InstanceTakesPacket(from, i) ==
     /\ Comes(from, i, "packet")
     /\ Step(i, from, Before(i, Append(queue[i], Head(channel[<<from, i>>]))))
 
 \* MOVE-4: the flow's value comes, and with it the turn of what waited for it.
-TakeGranted(i) ==
+InstanceTakesGranted(i) ==
     /\ Comes("store", i, "granted")
     /\ LET g == Head(channel[<<"store", i>>])
            f == FlowOf(g.clock)
@@ -302,14 +306,14 @@ TakeGranted(i) ==
                                       !.ready = @ \o s.waiting[f]])
 
 \* STORE-6: the answer to an update that the packet in work waits for.
-TakeResult(i) ==
+InstanceTakesResult(i) ==
     /\ Comes("store", i, "result")
     /\ LET p == work[i].packet
            s == [Before(i, queue[i]) EXCEPT !.work = Idle]
        IN  Step(i, "store", Finish(i, s, Induce(p, Marked(VertexOf[i]))))
 
 \* REC-2: the root has the delete; the output leaves, if it was the first of its copy.
-TakeDeleted(i) ==
+InstanceTakesDeleted(i) ==
     /\ Comes("root", i, "deleted")
     /\ LET d == Head(channel[<<"root", i>>])
            s == [Before(i, queue[i]) EXCEPT !.work = Idle]
@@ -323,7 +327,7 @@ Value(object) == Len(applied[object])
 AllApplied == UNION {Range(applied[o]) : o \in Objects}
 
 \* STORE-2: the flow's owner is the instance that has asked for it.
-ServeAcquire(i) ==
+StoreTakesAcquire(i) ==
     /\ Comes(i, "store", "acquire")
     /\ LET a == Head(channel[<<i, "store">>])
            v == VertexOf[i]
@@ -334,7 +338,7 @@ ServeAcquire(i) ==
     /\ UNCHANGED <<root, instances, applied, delivered>>
 
 \* STORE-4, DEL-2: updates are applied one by one, and each is signalled to the root.
-ServeApply(i) ==
+StoreTakesApply(i) ==
     /\ Comes(i, "store", "apply")
     /\ LET a == Head(channel[<<i, "store">>])
            signal == << <<"store", "root", Committed(a.update)>> >>
@@ -346,13 +350,15 @@ ServeApply(i) ==
 -----------------------------------------------------------------------------
 (* Sink *)
 
-Leave(i) ==
+SinkTakesOutput(i) ==
     /\ Comes(i, "sink", "output")
     /\ delivered' = Append(delivered, Head(channel[<<i, "sink">>]))
     /\ channel' = Taken(i, "sink")
     /\ UNCHANGED <<root, instances, store>>
 
 -----------------------------------------------------------------------------
+AtRest == \A pair \in Pairs : channel[pair] = <<>>
+
 Init ==
     /\ clock = 0
     /\ log = [k \in Clocks |-> NotLogged]
@@ -367,22 +373,25 @@ Init ==
     /\ delivered = <<>>
 
 AtInstance(i) ==
-    \/ \E from \in {"root"} \cup Instances : TakePacket(from, i)
-    \/ TakeGranted(i) \/ TakeResult(i) \/ TakeDeleted(i)
+    \/ \E from \in {"root"} \cup Instances : InstanceTakesPacket(from, i)
+    \/ InstanceTakesGranted(i) \/ InstanceTakesResult(i) \/ InstanceTakesDeleted(i)
 
-AtStore(i) == ServeAcquire(i) \/ ServeApply(i)
+AtStore(i) == StoreTakesAcquire(i) \/ StoreTakesApply(i)
 
 AtRoot ==
-    \/ \E from \in {"store"} \cup Instances : TakeSignal(from)
-    \/ \E i \in Instances : TakeDelete(i)
+    \/ \E from \in {"store"} \cup Instances : RootTakesCommitted(from)
+    \/ \E i \in Instances : RootTakesDelete(i)
 
-\* Every message is taken in the end; packets need not come.  Each step takes a message
-\* and none goes round, so to let somebody step is to let everybody step.
-Work == AtRoot \/ \E i \in Instances : AtInstance(i) \/ AtStore(i) \/ Leave(i)
+Work == AtRoot \/ \E i \in Instances : AtInstance(i) \/ AtStore(i) \/ SinkTakesOutput(i)
 
 Next == Arrive \/ Work
 
-Spec == Init /\ [][Next]_vars /\ WF_vars(Work)
+\* Every message is taken in the end; packets need not come.  Each step takes a message
+\* and none goes round, so to let somebody step is to let everybody step.  Written out, as
+\* TLC is slow on ENABLED: whatever is under way can be taken.
+Fairness == []<>AtRest \/ []<><<Work>>_vars
+
+Spec == Init /\ [][Next]_vars /\ Fairness
 
 -----------------------------------------------------------------------------
 Copies == UNION {Range(channel[pair]) : pair \in Pairs}
@@ -427,15 +436,6 @@ SignalsAreTrue ==
     \A k \in Clocks : Logged(k) => log[k].signals \subseteq AllApplied
 
 (***************************************************************************)
-(* R5: nothing leaves twice.                                               *)
-(***************************************************************************)
-Leaving(o) == <<o.clock, o.branch>>
-
-NothingLeavesTwice ==
-    \A m, n \in 1 .. Len(delivered) :
-        Leaving(delivered[m]) = Leaving(delivered[n]) => m = n
-
-(***************************************************************************)
 (* STORE-2, STORE-6, R5: no update is applied twice, and those of a flow   *)
 (* are applied in the order of its packets.                                *)
 (***************************************************************************)
@@ -461,19 +461,20 @@ Said(at, branch, k) ==  \* what a copy says that goes this way
 OutputsAsIdeal == \A o \in Range(delivered) : o.said = Said("root", o.branch, o.clock)
 
 (***************************************************************************)
-(* LIVE, as an invariant: when nothing is under way, all copies have left, *)
-(* all updates are made, and nothing is logged or waits any more.          *)
+(* LIVE and R5, as an invariant: when nothing is under way, all copies     *)
+(* have left, once, all updates are made, and nothing is logged or waits   *)
+(* any more.                                                               *)
 (***************************************************************************)
 Induced(k) ==
     UNION {{[clock |-> k, branch |-> visit[2], object |-> o] : o \in ObjectsOf(visit[1], FlowOf(k))} :
              visit \in Visits("root", <<>>)}
 
-AtRest == \A pair \in Pairs : channel[pair] = <<>>
+Left == {<<o.clock, o.branch>> : o \in Range(delivered)}
 
 NothingStuck ==
     AtRest =>
         /\ \A k \in Clocks : ~Logged(k)
-        /\ {Leaving(o) : o \in Range(delivered)} = (1 .. clock) \X Ends
+        /\ Left = (1 .. clock) \X Ends /\ Len(delivered) = Cardinality(Left)
         /\ AllApplied = UNION {Induced(k) : k \in 1 .. clock}
         /\ \A i \in Instances : work[i].awaits = Nothing /\ Buffered(i) = {}
 
@@ -481,7 +482,7 @@ NothingStuck ==
 (* LIVE: every packet that comes leaves in all its copies, and its entry   *)
 (* leaves the log.                                                         *)
 (***************************************************************************)
-IsThrough(k) == ~Logged(k) /\ \A b \in Ends : <<k, b>> \in {Leaving(o) : o \in Range(delivered)}
+IsThrough(k) == ~Logged(k) /\ \A b \in Ends : <<k, b>> \in Left
 
 EveryPacketGetsThrough == \A k \in Clocks : clock >= k ~> IsThrough(k)
 

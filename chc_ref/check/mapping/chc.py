@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from chc_ref.core import messages as m
+from chc_ref.core.partition import home
 from chc_ref.core.values import Address, Branch, Flow, ObjectKey, vertex_of
 from chc_ref.core.varied import Varied
 from chc_ref.core.work import InstanceState, Work
@@ -24,15 +25,15 @@ from chc_ref.system.world import Arrival
 Names = dict[Any, Any]
 
 TAKES = {
-    ("root", m.Delete): "TakeDelete",
-    ("root", m.Committed): "TakeSignal",
-    ("instance", m.Packet): "TakePacket",
-    ("instance", m.Granted): "TakeGranted",
-    ("instance", m.Result): "TakeResult",
-    ("instance", m.Deleted): "TakeDeleted",
-    ("store", m.Acquire): "ServeAcquire",
-    ("store", m.Apply): "ServeApply",
-    ("sink", m.Output): "Leave",
+    ("root", m.Delete): "RootTakesDelete",
+    ("root", m.Committed): "RootTakesCommitted",
+    ("instance", m.Packet): "InstanceTakesPacket",
+    ("instance", m.Granted): "InstanceTakesGranted",
+    ("instance", m.Result): "InstanceTakesResult",
+    ("instance", m.Deleted): "InstanceTakesDeleted",
+    ("store", m.Acquire): "StoreTakesAcquire",
+    ("store", m.Apply): "StoreTakesApply",
+    ("sink", m.Output): "SinkTakesOutput",
 }
 """Action of the specification, by the component that takes a message and the kind of message."""
 
@@ -51,7 +52,7 @@ SHARED = "all"
 
 
 @attrs.frozen
-class Chain:
+class CHC:
     """The mapping for one root, one store, no moves, clones or failures."""
 
     system: System
@@ -66,6 +67,35 @@ class Chain:
     def flows(self) -> tuple[Flow, ...]:
         """Give the flows that have packets."""
         return tuple(sorted({arrival.flow for arrival in self.system.world.arrivals}, key=repr))
+
+    @property
+    def constants(self) -> Names:
+        """Give the specification's constants: the bounds of this system."""
+        physical = self.system.physical
+        vertices = {vertex.name: vertex for vertex in physical.chain.vertices}
+        kinds = {"counter", "marker", "pass"}
+        if wrong := [v.nf.name for v in vertices.values() if v.nf.name not in kinds]:
+            raise UsageError(f"CHC.tla has no NF {wrong[0]!r}")
+        return {
+            "Vertices": set(vertices),
+            "Kind": {name: vertex.nf.name for name, vertex in vertices.items()},
+            "Instances": set(self.instances),
+            "VertexOf": {one: vertex_of(one) for one in self.instances},
+            "Below": {name: self._below(name) for name in ("root", *vertices)},
+            "Arrivals": [arrival.flow for arrival in self.system.world.arrivals],
+            "Home": {
+                name: {flow: home(flow, physical.instances[name], v.scope) for flow in self.flows}
+                for name, v in vertices.items()
+            },
+            "Identifier": {
+                (vertex, declared.name): number
+                for number, (vertex, declared) in enumerate(self._tokens, start=1)
+            },
+        }
+
+    def _below(self, name: str) -> list[str]:
+        at = "root" if name == "root" else self.system.physical.instances[name][0]
+        return [edge.vertex for edge in self._machine(at).splitter.downstream]
 
     # ------------------------------------------------------------------ steps
 
@@ -223,14 +253,16 @@ class Chain:
                     found.add(_update(clock, branch, key))
         return found
 
+    def _machine(self, at: Address) -> Any:
+        machine = self.system.physical.components[at]
+        return machine.component if isinstance(machine, Varied) else machine
+
     @property
     def _tokens(self) -> list[tuple[str, Any]]:
         """Give (vertex, object) of each token bit."""
         tokens: dict[int, tuple[str, Any]] = {}
         for one in self.instances:
-            machine: Any = self.system.physical.components[one]
-            node: Any = machine.component if isinstance(machine, Varied) else machine
-            instance = node.instance
+            instance = self._machine(one).instance
             for declared in instance.nf.objects:
                 tokens[instance.tokens[declared.name]] = (vertex_of(one), declared)
         return [tokens[bit] for bit in sorted(tokens)]

@@ -1,8 +1,7 @@
------------------------------- MODULE MCDelete ------------------------------
-(* Bounds for CHC: counters on two instances, and a marker behind or beside. *)
+------------------------------- MODULE MCCHC --------------------------------
+(* Bounds for CHC: a counter on two instances, and a marker behind or beside it. *)
 EXTENDS CHC, TLC
 
-\* What core and specification both number: flows by the instance that has them.
 TwoKinds == [v \in {"count", "mark"} |-> IF v = "count" THEN "counter" ELSE "marker"]
 ThreeInstances ==
     [i \in {"count.0", "count.1", "mark.0"} |-> IF i = "mark.0" THEN "mark" ELSE "count"]

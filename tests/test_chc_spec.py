@@ -1,0 +1,107 @@
+"""The chain without dynamic actions in TLA+ beside the core: one labelled graph, rule by rule."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chc_ref.check import model as models
+from chc_ref.check.mapping.chc import CHC
+from chc_ref.errors import UsageError
+from chc_ref.system.composition import WORLD, Happen
+from chc_ref.system.world import Crash
+from chc_ref.tlc import run, same
+from chc_ref.tlc.mapping import Explored, Mapping
+from chc_ref.tlc.run import Settings
+from chc_ref.tlc.same import Comparison
+from chc_ref.tlc.values import freeze, show
+from chc_ref.variants import library
+
+HERE = Path(__file__).parent.parent
+Table = dict[str, Any]
+
+
+def table(packets: str, *edges: list[str]) -> Table:
+    """Give a counter and a marker, the one before the other or both behind the root."""
+    vertices = [{"name": "count", "nf": "counter", "instances": 2}]
+    vertices.append({"name": "mark", "nf": "marker"})
+    return {"vertices": vertices, "edges": list(edges), "packets": list(packets)}
+
+
+def row(packets: str) -> Table:
+    """Give the two in a row."""
+    return table(packets, ["count", "mark"])
+
+
+def explored(of: Table, rules: str = "amended") -> Explored:
+    """Give the graph of the core under the rules of a shipped variant."""
+    return Explored(models.of_table(HERE, of), library.find(rules, HERE).rules)
+
+
+def dumped(core: Explored, folder: Path, *overrides: str) -> Any:
+    """Give TLC's graph within the same bounds, under other rules of the specification if any."""
+    constants = CHC(core.system).constants.items()
+    given = "\n".join(f"The{name} == {show(freeze(value))}" for name, value in constants)
+    module, cfg = folder / "Bounded.tla", folder / "Bounded.cfg"
+    module.write_text(f"---- MODULE Bounded ----\nEXTENDS CHC, TLC\n{given}\n====\n")
+    lines = [*(f"{name} <- The{name}" for name, _ in constants), *overrides]
+    cfg.write_text("\n    ".join(["SPECIFICATION Spec\nCONSTANTS", *lines]) + "\n")
+    return run.graph(module, cfg, HERE / "specs", Settings(limit_s=300, short=True))
+
+
+def beside(core: Explored, tlc: Any) -> Comparison:
+    """Compare the two."""
+    to = CHC(core.system)
+    return same.compare(core, tlc, Mapping(to.state, to.action))
+
+
+EQUAL = [(row("A"), 108), (row("AA"), 2067), (table("A"), 475), (row("AD"), 21306)]
+"""Systems, with their numbers of states; the last is dumped with ``--model-check-slow`` only."""
+
+RULES = [
+    ("delete_at_once", "WaitForCommits <- Dropped", row("A")),
+    ("signals_before_commit", "SignalByStore <- Dropped", row("A")),
+    ("deleted_at_first_end", "WaitForAllCopies <- Dropped", table("A")),
+]
+"""Variant of the core, what it is in the specification, and the smallest system that tells."""
+
+
+@pytest.mark.parametrize(("of", "states"), EQUAL, ids=[str(states) for _, states in EQUAL])
+def test_graph_is_equal(
+    of: Table, states: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Core and specification have the same states and steps, by the same names."""
+    needs = "--model-check-slow" if states > 10_000 else "--model-check" if states > 108 else None
+    if needs and not request.config.getoption(needs):
+        pytest.skip(f"a larger graph that TLC has to write: with {needs}")
+    core = explored(of)
+    found = beside(core, dumped(core, tmp_path))
+    assert found.equal, "\n".join(found.lines())
+    assert found.states == (states, states)
+    assert all(one == other > 0 for one, other in found.steps.values())
+
+
+@pytest.mark.parametrize(("variant", "override", "of"), RULES, ids=[one[0] for one in RULES])
+def test_each_rule_is_the_same_rule(
+    variant: str, override: str, of: Table, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A rule that both drop leaves them equal, and one that only one drops does not."""
+    if not request.config.getoption("--model-check"):
+        pytest.skip("a run of TLC for each rule: with --model-check")
+    core = explored(of, variant)
+    tlc = dumped(core, tmp_path, override)
+    found = beside(core, tlc)
+    assert found.equal, "\n".join(found.lines())
+    assert not beside(explored(of), tlc).equal
+
+
+def test_what_the_specification_has_not_is_told() -> None:
+    """Another NF, or a step that it has no action for."""
+    other = explored({**row("A"), "vertices": [{"name": "pool", "nf": "pool"}], "edges": []})
+    with pytest.raises(UsageError, match="no NF 'pool'"):
+        dict(CHC(other.system).constants)
+    failing = explored({**row("A"), "fragile": ["mark.0"], "most_crashes": 1}).system
+    with pytest.raises(UsageError, match="no action for"):
+        CHC(failing).action(failing.initial, Happen(WORLD, Crash("mark.0")))
