@@ -3,24 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
+from graphs import Table, agree, beside, dumped, explored
 
-from chc_ref.check import model as models
 from chc_ref.check.mapping.chc import CHC
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, Happen
 from chc_ref.system.world import Crash
-from chc_ref.tlc import run, same
-from chc_ref.tlc.mapping import Explored, Mapping
-from chc_ref.tlc.run import Settings
-from chc_ref.tlc.same import Comparison
-from chc_ref.tlc.values import freeze, show
-from chc_ref.variants import library
-
-HERE = Path(__file__).parent.parent
-Table = dict[str, Any]
 
 
 def table(packets: str, *edges: list[str]) -> Table:
@@ -33,28 +23,6 @@ def table(packets: str, *edges: list[str]) -> Table:
 def row(packets: str) -> Table:
     """Give the two in a row."""
     return table(packets, ["count", "mark"])
-
-
-def explored(of: Table, rules: str = "amended") -> Explored:
-    """Give the graph of the core under the rules of a shipped variant."""
-    return Explored(models.of_table(HERE, of), library.find(rules, HERE).rules)
-
-
-def dumped(core: Explored, folder: Path, *overrides: str) -> Any:
-    """Give TLC's graph within the same bounds, under other rules of the specification if any."""
-    constants = CHC(core.system).constants.items()
-    given = "\n".join(f"The{name} == {show(freeze(value))}" for name, value in constants)
-    module, cfg = folder / "Bounded.tla", folder / "Bounded.cfg"
-    module.write_text(f"---- MODULE Bounded ----\nEXTENDS CHC, TLC\n{given}\n====\n")
-    lines = [*(f"{name} <- The{name}" for name, _ in constants), *overrides]
-    cfg.write_text("\n    ".join(["SPECIFICATION Spec\nCONSTANTS", *lines]) + "\n")
-    return run.graph(module, cfg, HERE / "specs", Settings(limit_s=300, short=True))
-
-
-def beside(core: Explored, tlc: Any) -> Comparison:
-    """Compare the two."""
-    to = CHC(core.system)
-    return same.compare(core, tlc, Mapping(to.state, to.action))
 
 
 EQUAL = [(row("A"), 108), (row("AA"), 2067), (table("A"), 475), (row("AD"), 21306)]
@@ -77,10 +45,8 @@ def test_graph_is_equal(
     if needs and not request.config.getoption(needs):
         pytest.skip(f"a larger graph that TLC has to write: with {needs}")
     core = explored(of)
-    found = beside(core, dumped(core, tmp_path))
-    assert found.equal, "\n".join(found.lines())
-    assert found.states == (states, states)
-    assert all(one == other > 0 for one, other in found.steps.values())
+    to = CHC(core.system)
+    agree(core, dumped(to, tmp_path), to, states)
 
 
 @pytest.mark.parametrize(("variant", "override", "of"), RULES, ids=[one[0] for one in RULES])
@@ -90,11 +56,10 @@ def test_each_rule_is_the_same_rule(
     """A rule that both drop leaves them equal, and one that only one drops does not."""
     if not request.config.getoption("--model-check"):
         pytest.skip("a run of TLC for each rule: with --model-check")
-    core = explored(of, variant)
-    tlc = dumped(core, tmp_path, override)
-    found = beside(core, tlc)
-    assert found.equal, "\n".join(found.lines())
-    assert not beside(explored(of), tlc).equal
+    core, amended = explored(of, variant), explored(of)
+    tlc = dumped(CHC(core.system), tmp_path, override)
+    assert beside(core, tlc, CHC(core.system)).equal
+    assert not beside(amended, tlc, CHC(amended.system)).equal
 
 
 def test_what_the_specification_has_not_is_told() -> None:

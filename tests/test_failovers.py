@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from graphs import agree, beside, dumped, explored
 
-from chc_ref.check import model as models
 from chc_ref.check.mapping.component_failover import Failover
 from chc_ref.check.mapping.root_failover import RootFailover
 from chc_ref.check.mapping.store_failover import StoreFailover
@@ -15,14 +15,7 @@ from chc_ref.core.messages import Fenced
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import Happen
 from chc_ref.system.world import Forgetting
-from chc_ref.tlc import run, same
-from chc_ref.tlc.mapping import Explored, Mapping
-from chc_ref.tlc.run import Settings
-from chc_ref.tlc.same import Comparison
-from chc_ref.tlc.values import freeze, show
-from chc_ref.variants import library
-
-HERE = Path(__file__).parent.parent
+from chc_ref.tlc.mapping import Explored
 
 
 def root(packets: str, every: int = 1, crashes: int = 1) -> dict[str, Any]:
@@ -55,34 +48,10 @@ def store(packets: str, checkpoints: int = 0, crashes: int = 1) -> dict[str, Any
     }
 
 
-def explored(table: dict[str, Any], rules: str = "amended") -> Explored:
-    """Give the graph of the core."""
-    return Explored(models.of_table(HERE, table), library.find(rules, HERE).rules)
-
-
 def mapping_of(core: Explored) -> Failover:
     """Give the mapping for a chain: one with write-ahead logs is there for its store."""
     of = StoreFailover if core.system.physical.chain.write_ahead else RootFailover
     return of(core.system)
-
-
-def dumped(core: Explored, folder: Path, *overrides: str) -> Any:
-    """Give TLC's graph within the same bounds, under other rules of the specification if any."""
-    mapping = mapping_of(core)
-    constants = mapping.constants.items()
-    given = "\n".join(f"The{name} == {show(freeze(value))}" for name, value in constants)
-    path, cfg = folder / "Bounded.tla", folder / "Bounded.cfg"
-    module = mapping.spec.removesuffix(".tla")
-    path.write_text(f"---- MODULE Bounded ----\nEXTENDS {module}\n{given}\n====\n")
-    lines = [*(f"{name} <- The{name}" for name, _ in constants), *overrides]
-    cfg.write_text("\n    ".join(["SPECIFICATION Spec\nCONSTANTS", *lines]) + "\n")
-    return run.graph(path, cfg, HERE / "specs", Settings(limit_s=300, short=True))
-
-
-def beside(core: Explored, tlc: Any) -> Comparison:
-    """Compare the two."""
-    mapping = mapping_of(core)
-    return same.compare(core, tlc, Mapping(mapping.state, mapping.action))
 
 
 SMALL = [(root("A", every=2), 1243), (store("A"), 677)]
@@ -128,10 +97,8 @@ def needs(request: pytest.FixtureRequest, *flags: str) -> None:
 def equal(table: dict[str, Any], states: int, folder: Path) -> None:
     """Hold the core to the specification: every step of either is one of the other."""
     core = explored(table)
-    found = beside(core, dumped(core, folder))
-    assert found.equal, "\n".join(found.lines())
-    assert found.states == (states, states)
-    assert all(one == other > 0 for one, other in found.steps.values())
+    to = mapping_of(core)
+    agree(core, dumped(to, folder), to, states)
 
 
 @pytest.mark.parametrize(("table", "states"), SMALL, ids=["root", "store"])
@@ -168,13 +135,12 @@ def test_each_rule_is_the_same_rule(
 ) -> None:
     """A rule that both drop leaves them equal, and one that only one of them drops does not."""
     needs(request, "--model-check")
-    core = explored(table, variant)
-    tlc = dumped(core, tmp_path, override)
-    found = beside(core, tlc)
-    assert found.equal, "\n".join(found.lines())
-    amended = beside(explored(table), tlc)
-    assert amended.difference is not None
-    assert amended.difference.only_core or amended.difference.only_tlc
+    core, amended = explored(table, variant), explored(table)
+    tlc = dumped(mapping_of(core), tmp_path, override)
+    assert beside(core, tlc, mapping_of(core)).equal
+    found = beside(amended, tlc, mapping_of(amended)).difference
+    assert found is not None
+    assert found.only_core or found.only_tlc
 
 
 @pytest.mark.parametrize(
