@@ -10,6 +10,21 @@ from commands import ROOT, Chc, Done
 
 from chc_ref.cli import main
 
+THOROUGH = "takes seconds, and tells in more words what others tell: runs with --model-check"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the mark of tests that a plain run leaves out."""
+    config.addinivalue_line("markers", f"thorough: {THOROUGH}")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is thorough, unless everything is to be checked."""
+    if not config.getoption("--model-check"):
+        for item in items:
+            if item.get_closest_marker("thorough"):
+                item.add_marker(pytest.mark.skip(reason=THOROUGH))
+
 
 @pytest.fixture
 def chc(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Chc:

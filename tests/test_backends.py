@@ -102,6 +102,7 @@ def test_a_search_goes_on_where_it_stopped() -> None:
         ]
 
 
+@pytest.mark.thorough
 def test_any_parting_gives_the_same_graph() -> None:
     """How a system is parted changes the order of discovery at most."""
     choice = random.Random(5)
@@ -117,6 +118,7 @@ def test_any_parting_gives_the_same_graph() -> None:
     assert len(counts) == 1
 
 
+@pytest.mark.thorough
 def test_a_way_to_a_state_leads_there() -> None:
     """Every back end gives a way that the composition itself takes to the state."""
     for one in _searches("draw"):

@@ -121,6 +121,7 @@ def test_runs_are_behaviours_as_a_whole_or_not_at_all(spec: tuple[Path, Path]) -
     assert next(got[2].lines()) == f"step {wrong}, Put, is not one of the other side:"
 
 
+@pytest.mark.thorough
 def test_no_run_at_all_matches_elsewhere(spec: tuple[Path, Path]) -> None:
     """If no run begins where the specification does, that is told, and is no success."""
     good = drawn(Tokens(), 5, 1)

@@ -43,6 +43,7 @@ def _tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return path
 
 
+@pytest.mark.thorough
 def test_json_has_speed_and_memory_of_each_engine(
     tiny: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

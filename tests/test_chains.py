@@ -459,6 +459,7 @@ def test_chc_chain_prints_mermaid(chc: Chc) -> None:
 # --------------------------------------------------------------------------- commands
 
 
+@pytest.mark.thorough
 def test_chc_replay_takes_a_chain(chc: Chc) -> None:
     """COE, SPLIT-1, CACHE-4: the ground truth under splits by host and service, with a crash."""
     events = ("--crash", "portscan.1@300", "--crash", "trojan.0@800", "--move", "nat.0@600")

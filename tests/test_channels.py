@@ -403,6 +403,7 @@ def test_what_a_message_needs_is_found_out() -> None:
     ]
 
 
+@pytest.mark.thorough
 def test_what_was_not_seen_whole_is_not_called_harmless() -> None:
     """Neither of a model nor of a fault."""
     model = load(MODELS / "needs" / "copies.toml")

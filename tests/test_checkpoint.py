@@ -28,7 +28,12 @@ PAIRS = list(itertools.product(kernel.backends(), repeat=2))
 
 @pytest.mark.parametrize(("one", "other"), PAIRS)
 @pytest.mark.parametrize(
-    "name", ["pool", "ablation_delete_at_once", "channels_transport_crash_outputs"]
+    "name",
+    [
+        "pool",
+        "ablation_delete_at_once",
+        pytest.param("channels_transport_crash_outputs", marks=pytest.mark.thorough),
+    ],
 )
 def test_a_search_goes_on_as_if_it_had_not_been_stopped(
     name: str, one: str, other: str, tmp_path: Path

@@ -154,6 +154,7 @@ def test_the_command_prints_a_table_of_the_paper(chc: Chc, folder: Path, tmp_pat
     assert chc(*arguments, "--states", "100").returncode == 3
 
 
+@pytest.mark.thorough
 def test_a_disagreement_is_shown_with_its_counterexample(
     chc: Chc, folder: Path, tmp_path: Path
 ) -> None:

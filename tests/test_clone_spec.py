@@ -55,6 +55,7 @@ SOON = (
 """Rules that ``--model-check`` looks at; the others are for ``--model-check-slow``."""
 
 
+@pytest.mark.thorough
 def test_graph_is_equal(tmp_path: Path) -> None:
     """Core and specification have the same states and steps, until the core drops a rule."""
     core = explored(PLAIN)

@@ -66,7 +66,7 @@ BESIDE = ALONE.replace("most_crashes = 1", "most_crashes = 0").replace('"recover
     [
         (SMALL, ""),
         (CALM, 'channels = "reordering"'),
-        (CALM, 'channels = "doubling"\ndoublings = 1'),
+        pytest.param(CALM, 'channels = "doubling"\ndoublings = 1', marks=pytest.mark.thorough),
         (CALM, 'channels = "losing"\nlosses = 1'),
         (CALM, 'channels = "losing"\nlosses = 2\nfaulty = [["*", "count.1", "Packet"]]'),
         (BESIDE, 'channels = "transport"\nlosses = 1'),

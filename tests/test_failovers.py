@@ -101,6 +101,7 @@ def equal(table: dict[str, Any], states: int, folder: Path) -> None:
     agree(core, dumped(to, folder), to, states)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("table", "states"), SMALL, ids=["root", "store"])
 def test_graph_is_equal(table: dict[str, Any], states: int, tmp_path: Path) -> None:
     """Core and specification have the same states and steps, by the same names."""

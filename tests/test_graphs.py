@@ -76,12 +76,11 @@ RULES = [
 ]
 """Variant of the core, what it is in the specification, and a small system that tells."""
 
-QUICK = [("no_update_suppression", FAILS)]
-"""What is looked at without ``--model-check`` too: each takes a run of TLC."""
 SLOW = ("buffer_newest_first", "replay_not_awaited", "sees_the_present", "no_queue_suppression")
 """Systems of many thousand states, which take longer to dump than to search."""
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("of", [MOVES, FAILS], ids=["moves", "fails"])
 def test_graph_is_equal(of: Table, tmp_path: Path) -> None:
     """Core and specification have the same states and steps, by the same names."""
@@ -96,7 +95,7 @@ def test_each_rule_is_the_same_rule(
     variant: str, override: str, of: Table, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     """A rule that both drop leaves them equal, and one that only one drops does not."""
-    needs = [] if (variant, of) in QUICK else ["--model-check"]
+    needs = ["--model-check"]
     needs += ["--model-check-slow"] if variant in SLOW else []
     if not all(map(request.config.getoption, needs)):
         pytest.skip(f"a run of TLC for each rule: with {' '.join(needs)}")

@@ -500,7 +500,10 @@ def test_a_faulty_manager_is_found(kind: type[Manager], match: str) -> None:
     catches(Managers, match, kind=kind)
 
 
-@pytest.mark.parametrize(("kind", "match"), [(Recounting, "CHAIN-3"), (Patient, "LIVE")])
+@pytest.mark.parametrize(
+    ("kind", "match"),
+    [pytest.param(Recounting, "CHAIN-3", marks=pytest.mark.thorough), (Patient, "LIVE")],
+)
 def test_a_faulty_vertex_manager_is_found(kind: type[VertexManager], match: str) -> None:
     """The machine can fail."""
     catches(Managers, match, periods=kind)

@@ -190,6 +190,7 @@ def test_the_command_prints_what_it_found(chc: Chc, folder: Path, tmp_path: Path
     assert chc("matrix", "amended", "--models", str(folder)).returncode == 0
 
 
+@pytest.mark.thorough
 def test_a_variant_that_nothing_violates_is_told_of(
     chc: Chc, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

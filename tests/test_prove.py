@@ -191,7 +191,7 @@ def reports(proofs: dict[str, Proof]) -> dict[str, Report]:
 @pytest.mark.parametrize(
     ("name", "want", "violated"),
     [
-        ("root_clock", "holds", ""),
+        pytest.param("root_clock", "holds", "", marks=pytest.mark.thorough),
         ("root_clock_without_jump", "violated", "unique"),
         ("root_clock_unconfirmed", "violated", "unique"),
         ("root_identifiers", "holds", ""),

@@ -39,7 +39,13 @@ def _check(found: dict[str, Any], truth: dict[str, Any]) -> None:
             assert found["load_balancer"][table][server] == count
 
 
-@pytest.mark.parametrize("name", sorted(TRUTH))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.thorough if name == "portscan_small" else ())
+        for name in sorted(TRUTH)
+    ],
+)
 def test_a_capture_matches_its_ground_truth_through_a_crash_and_moves(name: str) -> None:
     """NF-1, NF-2, NF-3, NF-4, R4: counters, blocked hosts, alerts and loads are the packets'."""
     crashes = (CrashAt(500, "nat.0"), CrashAt(900, "trojan.1"))

@@ -169,7 +169,7 @@ def test_a_user_that_comes_up_during_a_recovery_is_asked_too() -> None:
     [
         ("no_update_suppression", "lazy", "nf"),
         ("no_last_mark", "fork", "move"),
-        ("no_wait_for_owner", "fork", "move"),
+        pytest.param("no_wait_for_owner", "fork", "move", marks=pytest.mark.thorough),
         ("delete_at_once", "lazy", "nf"),
         ("scales_at_once", "fork", "scale"),
     ],

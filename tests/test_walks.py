@@ -59,6 +59,7 @@ def test_a_bound_of_depth_is_inconclusive() -> None:
     assert _explorer("crash_one", DEPTH, Limits(depth=60)).run().verdict is Verdict.HOLDS
 
 
+@pytest.mark.thorough
 def test_walks_repeat_by_their_seed_and_never_hold() -> None:
     """The same seed, the same walks; whatever they saw, it was not all."""
     first = _walked("crash_one")
