@@ -40,15 +40,10 @@ def explored(of: Table, rules: str = "amended") -> Explored:
     return Explored(models.of_table(HERE, of), library.find(rules, HERE).rules)
 
 
-def dumped(
-    to: Specified,
-    folder: Path,
-    *overrides: str,
-    extends: str = "",
-    behaviour: str = "Spec",
-    short: bool = True,
-) -> Any:
-    """Give TLC's graph within the bounds of a system.
+def within(
+    to: Specified, folder: Path, *overrides: str, extends: str = "", behaviour: str = "Spec"
+) -> tuple[Path, Path]:
+    """Write a module and its configuration for the bounds of a system.
 
     Args:
         to: the system, as the specification has it.
@@ -56,7 +51,6 @@ def dumped(
         overrides: other rules of the specification, as ``Rule <- Other``.
         extends: the module to extend; by default the specification, by the mapping's name.
         behaviour: what a run is.
-        short: see ``Settings``.
 
     """
     constants = to.constants.items()
@@ -68,7 +62,13 @@ def dumped(
     module.write_text(f"---- MODULE Bounded ----\nEXTENDS {extended}, TLC\n{given}====\n")
     given = "\n    ".join((*(f"{name} <- The{name}" for name, _ in constants), *overrides))
     cfg.write_text(f"SPECIFICATION {behaviour}\nCONSTANTS\n    {given}\n")
-    return run.graph(module, cfg, HERE / "specs", Settings(limit_s=900, short=short))
+    return module, cfg
+
+
+def dumped(to: Specified, folder: Path, *overrides: str, short: bool = True, **how: str) -> Any:
+    """Give TLC's graph within the bounds of a system; see ``within`` and ``Settings``."""
+    files = within(to, folder, *overrides, **how)
+    return run.graph(*files, HERE / "specs", Settings(limit_s=900, short=short))
 
 
 def beside(core: Explored, tlc: Any, to: Specified) -> Comparison:

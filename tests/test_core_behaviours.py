@@ -1,0 +1,108 @@
+"""Beyond the bounds of whole graphs: single runs of core and specification, either way."""
+
+from __future__ import annotations
+
+import random
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphs import HERE, Specified, Table, within
+
+from chc_ref.check import model as models
+from chc_ref.check.mapping.failover import Failover
+from chc_ref.check.mapping.reallocation import Reallocation
+from chc_ref.system.composition import System
+from chc_ref.tlc import behaviours
+from chc_ref.tlc.mapping import Mapping
+from chc_ref.tlc.run import Settings, Simulation
+from chc_ref.tlc.trace import Trace
+
+pytestmark = pytest.mark.thorough
+
+VERTEX = {"name": "count", "nf": "recorder", "instances": 2, "eager_flush": False}
+MOVES: Table = {
+    "vertices": [VERTEX],
+    "packets": list("AADADA"),
+    "moves": [
+        {"flow": "A", "to": "count.0"},
+        {"flow": "D", "to": "count.1"},
+        {"flow": "A", "to": "count.1"},
+    ],
+}
+FAILS: Table = {
+    "vertices": [VERTEX],
+    "packets": list("ADA"),
+    "fragile": ["count.0", "count.1"],
+    "most_crashes": 3,
+}
+"""Systems of many million states."""
+
+RUNS = 4
+DOMAINS = {"i": "Instances", "f": "Flows"}
+
+
+def systems(of: Table) -> tuple[System, Specified]:
+    """Give a system of the core, and what it is in its specification."""
+    system = models.of_table(HERE, of).system()
+    return system, Failover(system) if "fragile" in of else Reallocation(system)
+
+
+def walk(system: System, seed: int) -> list[Any]:
+    """Take a run of the core to its end, step by step at random."""
+    chance, state, taken = random.Random(seed), system.initial, []
+    while offers := list(system.actions(state)):
+        taken.append(chance.choice(offers))
+        state = system.step(state, taken[-1])
+    return taken
+
+
+def stated(to: Specified, names: set[str]) -> dict[str, str]:
+    """Give what each action is in the specification, for whatever it is the action of."""
+    text = (HERE / "specs" / f"{type(to).__name__}.tla").read_text()
+    found = {}
+    for name in names:
+        head = re.search(rf"^{name}(?:\(([^)]*)\))? ==", text, re.M)
+        assert head is not None, name
+        given = [one.strip() for one in (head[1] or "").split(",") if one.strip()]
+        every = "".join(f"\\E {one} \\in {DOMAINS[one]} : " for one in given)
+        found[name] = f"{every}{name}({', '.join(given)})" if given else name
+    return found
+
+
+@pytest.mark.parametrize("of", [MOVES, FAILS], ids=["moves", "fails"])
+def test_runs_of_the_core_are_behaviours_of_the_specification(of: Table, tmp_path: Path) -> None:
+    """Whole runs are; one in which a step is left out is none, from that step on."""
+    system, to = systems(of)
+    mapping = Mapping(to.state, to.action)
+    logs = [behaviours.logged(system, walk(system, seed), mapping) for seed in range(RUNS)]
+    assert min(len(log.steps) for log in logs) > 30
+    gap = len(logs[0].steps) // 2
+    logs.append(Trace((*logs[0].steps[:gap], *logs[0].steps[gap + 1 :])))
+    actions = stated(to, {step.action for log in logs for step in log.steps[1:]})
+    files = within(to, tmp_path, extends=f"MC{type(to).__name__}", behaviour="Safety")
+    settings = Settings(short=True, limit_s=300)
+    *whole, cut = behaviours.validate(*files, logs, actions, HERE / "specs", settings)
+    assert whole == [None] * RUNS
+    assert cut is not None
+    assert cut.number == gap
+
+
+@pytest.mark.parametrize("of", [MOVES, FAILS], ids=["moves", "fails"])
+def test_runs_of_the_specification_are_runs_of_the_core(of: Table, tmp_path: Path) -> None:
+    """The core follows what TLC draws, and no step that it does not know."""
+    system, to = systems(of)
+    mapping = Mapping(to.state, to.action)
+    files = within(to, tmp_path, extends=f"MC{type(to).__name__}", behaviour="Safety")
+    settings = Settings(short=True, limit_s=300)
+    drawn = behaviours.simulate(*files, Simulation(RUNS, 60, 1), HERE / "specs", settings)
+    assert len(drawn) == RUNS
+    for run in drawn:
+        taken, wrong = behaviours.follow(system, run, mapping)
+        assert wrong is None, "\n".join(wrong.lines())
+        assert len(taken) > 15
+    steps = drawn[0].steps
+    _, wrong = behaviours.follow(system, Trace((*steps[:5], *steps[6:])), mapping)
+    assert wrong is not None
+    assert wrong.number == 5
