@@ -98,7 +98,7 @@ def _ways(address: str, physical: Physical) -> Iterator[dict[str, Any]]:
             yield {
                 "after": address,
                 "to": edge.vertex,
-                "by": (edge.scope or FLOW).name,
+                "by": edge.division.by or FLOW.name,
                 "instances": list(edge.instances),
             }
 

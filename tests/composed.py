@@ -271,7 +271,8 @@ class ComposedCore(RuleBasedStateMachine):
         instances = self.physical.instances[vertex.name]
         to = data.draw(st.lists(st.sampled_from(instances), min_size=1, unique=True))
         self.moves += 1
-        self._operate(ScaleRequested(vertex.name, tuple(sorted(to))))
+        by = data.draw(st.sampled_from((None, "", *(scope.name for scope in vertex.nf.scopes))))
+        self._operate(ScaleRequested(vertex.name, tuple(sorted(to)), by))
 
     @precondition(lambda self: "clone" in self.kinds)
     @rule(data=st.data())

@@ -44,14 +44,13 @@ from chc_ref.core.messages import (
     Stop,
     Unrouted,
 )
-from chc_ref.core.partition import home
 from chc_ref.core.values import Address, beside, identity_of, vertex_of
 from chc_ref.nfs.tiny import HOT, RECORDER
 
 CHAIN = Chain(
     (
         Vertex("a", HOT, 2, split="host", clones=True),
-        Vertex("b", RECORDER, 2, clones=True, store="store2", standby=1),
+        Vertex("b", RECORDER, 2, split="host", clones=True, store="store2", standby=1),
     ),
     (("a", "b"),),
     persist_every=1,
@@ -71,7 +70,7 @@ Tenure = tuple[str, str, int]
 
 def first_home(vertex: str, flow: str) -> Address:
     """Give the instance of a flow by the split that the chain begins with."""
-    return home(flow, INSTANCES[vertex][:2], CHAIN.vertices["ab".index(vertex)].scope)
+    return CHAIN.vertices["ab".index(vertex)].division.home(flow)
 
 
 @attrs.define
@@ -193,13 +192,12 @@ class Managed(Machine):
                 self.said[host].append(Begin(*tenure, self.clock, part.start))
             return
         place = part.firsts.get((vertex, flow)) or first_home(vertex, flow)
-        if scale is not None and (vertex, flow) not in part.firsts:
-            scope = CHAIN.vertices["ab".index(vertex)].scope
-            if home(flow, scale.instances, scope) != place:
-                if (vertex, flow, 0) not in part.asks:
-                    part.asks.add((vertex, flow, 0))
-                    self.said[host].append(Unrouted(vertex, flow, part.start))
-                return
+        unknown = scale is not None and (vertex, flow) not in part.firsts
+        if unknown and CHAIN.vertices["ab".index(vertex)].division.home(flow, scale) != place:
+            if (vertex, flow, 0) not in part.asks:
+                part.asks.add((vertex, flow, 0))
+                self.said[host].append(Unrouted(vertex, flow, part.start))
+            return
         first = self.places.setdefault((vertex, flow), place)
         assert first == place, f"MOVE-5: {flow} begins at {first} and at {place}"
         self._packet_at(place)

@@ -178,7 +178,7 @@ def test_caches_wait_for_a_move_that_is_still_to_begin() -> None:
 @pytest.mark.parametrize("vertex", [hot(split=""), hot(split="flow"), hot(nf=LIMIT, split="")])
 def test_caches_that_are_not_alone_are_no_ones_to_give_up(vertex: Vertex) -> None:
     """CACHE-3, CACHE-4: the split that the chain begins with shares the objects anyway."""
-    flow = next(f for f in ("A", "B", "C", "D") if home(f, INSTANCES, vertex.scope) == AT)
+    flow = next(f for f in ("A", "B", "C", "D") if vertex.division.home(f) == AT)
     moves = MoveRequested("v", flow, AWAY), Received(AT, HandedOver(flow, 1))
     manager = manager_of(vertex)
     _, sends = manage(manager, moves[0])

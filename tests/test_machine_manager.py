@@ -70,6 +70,7 @@ class Managers(Managed):
             *("moved", "waited", "begun", "stopped", "spoke", "caches given up"),
             *("cloned", "kept the clone", "kept the straggler", "scaled", "caches begin again"),
             *("failed", "failed again", "store failed", "root failed", "period", "logic asked"),
+            "split by a finer scope",
         }
     )
     rare = frozenset({"began elsewhere", "user asked late", "failed in a period"})
@@ -199,8 +200,9 @@ class Managers(Managed):
             case Speak():
                 assert beside(to) in self.over, "CLONE-3: the other has not said its last"
                 self.note("spoke")
-            case Scale():
+            case Scale(_, _, _, by):
                 self.note("scaled")
+                self.note("split by a finer scope", by == "flow")
             case Route(vertex, flow, place):
                 self.note("began elsewhere", place != first_home(vertex, str(flow)))
             case Poll():
@@ -274,13 +276,13 @@ class Managers(Managed):
         if hosts:
             self.take(KeepRequested(hosts[which % len(hosts)]))
 
-    @event(2, split=SPLITS)
-    def scale(self, split: tuple[Address, ...]) -> None:
-        """Let the operator take instances into the split, or out of it."""
+    @event(2, split=SPLITS, by=(None, "host", "flow"))
+    def scale(self, split: tuple[Address, ...], by: str | None) -> None:
+        """Let the operator take instances into the split, or out of it, or split otherwise."""
         self.split = split
-        self.take(ScaleRequested("b", split))
+        self.take(ScaleRequested("b", split, by))
 
-    @event(4, wish=((), *((ScaleRequested("b", of),) for of in SPLITS[2:])))
+    @event(4, wish=((), *((ScaleRequested("b", of, "flow"),) for of in SPLITS[2:])))
     def period(self, wish: tuple[Wish, ...]) -> None:
         """Let the vertex manager ask for statistics; the logic will want this."""
         self.wish = wish
@@ -453,7 +455,7 @@ class Guessing(Manager):
 class Adrift(Manager):
     """A seeded fault: what an instance out of the split still has is left there."""
 
-    def _gather(self, state: ManagerState, vertex: str, flows: Any) -> ManagerState:
+    def _gather(self, state: ManagerState, vertex: str, flows: Any, stay: Any) -> ManagerState:
         return state
 
 

@@ -29,14 +29,14 @@ from chc_ref.core.messages import (
     Since,
     Start,
 )
-from chc_ref.core.partition import home
+from chc_ref.core.partition import Division, home
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.splitter import Downstream, Remind, Splitter, SplitterState, Tenure
 from chc_ref.core.values import Address, beside, identity_of, vertex_of
 
 EDGES = (
-    Downstream("v", ("v.0", "v.1", "v.2"), frozenset({"v", "w"})),
-    Downstream("x", ("x.0", "x.1"), frozenset({"x"})),
+    Downstream("v", ("v.0", "v.1", "v.2"), frozenset({"v", "w"}), Division(("v.0", "v.1", "v.2"))),
+    Downstream("x", ("x.0", "x.1"), frozenset({"x"}), Division(("x.0", "x.1"))),
 )
 INSTANCES = {edge.vertex: edge.instances for edge in EDGES}
 FLOWS = ("A", "B")

@@ -32,6 +32,7 @@ from chc_ref.core.messages import (
     Since,
     Start,
 )
+from chc_ref.core.partition import Division
 from chc_ref.core.queue import Item, Queue, QueueState
 from chc_ref.core.splitter import Downstream, Splitter, SplitterState
 from chc_ref.core.values import Map, spread
@@ -132,8 +133,8 @@ def test_the_sink_suppresses_nothing() -> None:
 
 def _splitter() -> Splitter:
     edges = (
-        Downstream("v", ("v.0", "v.1"), frozenset({"v", "w"})),
-        Downstream("x", ("x.0",), frozenset({"x"})),
+        Downstream("v", ("v.0", "v.1"), frozenset({"v", "w"}), Division(("v.0", "v.1"))),
+        Downstream("x", ("x.0",), frozenset({"x"}), Division(("x.0",))),
     )
     return Splitter(edges)
 
@@ -193,7 +194,8 @@ def test_replays_go_down_the_paths_to_their_target_only() -> None:
 def _manager() -> Manager:
     instances = Map({"u": ("u.0", "u.1"), "v": ("v.0", "v.1")})
     stores = Map({"u": "store", "v": "store"})
-    return Manager(instances, Map({"u": ("root",), "v": ("u.0", "u.1")}), stores)
+    divisions = Map({name: Division(of) for name, of in instances.items()})
+    return Manager(instances, Map({"u": ("root",), "v": ("u.0", "u.1")}), stores, divisions)
 
 
 def test_a_flow_moves_at_one_vertex_at_a_time() -> None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import attrs
 import pytest
 
+from chc_ref.check.explore import Explorer
+from chc_ref.check.model import load
 from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.manager import Manager
 from chc_ref.core.messages import (
@@ -12,6 +16,7 @@ from chc_ref.core.messages import (
     CloneRequested,
     Failed,
     Fenced,
+    Holds,
     Load,
     Move,
     MoveRequested,
@@ -20,22 +25,26 @@ from chc_ref.core.messages import (
     Received,
     Route,
     Scale,
+    ScaleKnown,
     ScaleRequested,
     Send,
     Unrouted,
 )
 from chc_ref.core.packets import Leaving, Packet, Passed
+from chc_ref.core.partition import Division
 from chc_ref.core.queue import Queue, QueueState
 from chc_ref.core.splitter import Downstream, Splitter, SplitterState
 from chc_ref.core.values import spread
 from chc_ref.core.vertex import Logic, Statistics, Wish
 from chc_ref.errors import UsageError
-from chc_ref.nfs.logic import clone_stragglers, scale
+from chc_ref.nfs.logic import clone_stragglers, refine, scale
 from chc_ref.nfs.tiny import COUNTER, PASS
 from chc_ref.require.predicates import Requirements
 from chc_ref.system.composition import System
 from chc_ref.system.simulation import Simulation
 from chc_ref.system.world import World, WorldState
+from chc_ref.variants.library import SHIPPED
+from chc_ref.verdict import Verdict
 
 CHAIN = Chain(
     (Vertex("pass", PASS, 2, clones=True), Vertex("count", COUNTER, 2, standby=1)),
@@ -154,6 +163,81 @@ def test_logic_scales_by_load() -> None:
     assert decide(Statistics("v", (Load("v.0", 1, 0, 0),), ("v.0",), ("v.1",))) == ()
 
 
+def test_logic_refines_while_the_load_is_uneven() -> None:
+    """SPLIT-2: the next finer scope is asked for, until there is none or the load is even."""
+    decide = refine(evenness=1.5)
+    uneven = Statistics(
+        "v", (Load("v.0", 1, 4, 0), Load("v.1", 1, 1, 0)), ("v.0", "v.1"), (), "port"
+    )
+    assert uneven.imbalance == 1.6
+    assert decide(uneven) == (ScaleRequested("v", ("v.0", "v.1"), "port"),)
+    assert decide(attrs.evolve(uneven, finer=None)) == ()
+    assert refine(evenness=1.6)(uneven) == ()
+    nothing = attrs.evolve(uneven, loads=(Load("v.0", 1, 0, 0),))
+    assert nothing.imbalance == 1.0
+    assert decide(nothing) == ()
+
+
+def test_a_vertex_is_split_by_finer_scopes_until_the_load_is_even() -> None:
+    """SPLIT-2, CHAIN-3: its manager finds all at one instance, and what is of one host parts."""
+    vertex = Vertex("count", COUNTER, 2, split="host", logic=refine(1.25))
+    chain = Chain((vertex,))
+    run, homes = _run(chain), []
+    for flows in (("A1", "A4"), ("A1", "A4"), ("A1", "A4")):
+        for flow in flows:
+            _happen(run, "root", Arrive(flow, (flow,)))
+        _settle(run)
+        _happen(run, "manager", PollTimer("count"))
+        _settle(run)
+        scale = run.state("manager").scales.get("count")
+        owners = run.state("store").memory.owners
+        homes.append((scale and scale.by, [owners["count", f].instance for f in ("A1", "A4")]))
+    assert homes == [
+        ("flow", ["count.1", "count.1"]),
+        ("flow", ["count.1", None]),  # on its way
+        ("flow", ["count.1", "count.0"]),
+    ]
+    assert run.state("manager").scales["count"].number == 1
+    assert _wrong(run, chain, 6) is None
+
+
+@pytest.mark.parametrize(
+    ("wish", "place"),
+    [
+        (ScaleRequested("count", ("count.0", "count.1"), "flow"), "count.1"),
+        (ScaleRequested("count", ("count.0", "count.1")), "count.0"),
+        (ScaleRequested("count", ("count.0", "count.1"), "host"), "count.0"),
+    ],
+)
+def test_a_flow_that_was_moved_comes_where_another_scope_puts_it(
+    wish: ScaleRequested, place: str
+) -> None:
+    """SPLIT-2, MOVE-5: and stays where it was moved to, while the scope is what it was."""
+    chain = Chain((Vertex("count", COUNTER, 2, split="host"),))
+    run = _run(chain)
+    _happen(run, "root", Arrive("B4", ("B4",)))
+    _settle(run)
+    for one in (MoveRequested("count", "B4", "count.0"), wish):
+        _happen(run, "manager", one)
+        _settle(run)
+    _happen(run, "root", Arrive("B4", ("B4",)))
+    _settle(run)
+    assert run.state("store").memory.owners["count", "B4"].instance == place
+    assert _wrong(run, chain, 2) is None
+
+
+def test_a_scope_once_chosen_stays_while_instances_come_and_go() -> None:
+    """SPLIT-2: a scaling that names no scope keeps the present one, not the first one."""
+    chain = Chain((Vertex("count", COUNTER, 2, split="host", standby=1),))
+    manager = compile_chain(chain).components["manager"]
+    state, _ = manager.step(manager.initial, ScaleRequested("count", ("count.0",), "flow"))
+    state, _ = manager.step(state, Received("root", ScaleKnown(state.scales["count"])))
+    for gone in ("count.1", "count.2"):
+        state, _ = manager.step(state, Received("store", Holds(gone, 1)))
+    state, _ = manager.step(state, ScaleRequested("count", ("count.0", "count.2")))
+    assert state.scales["count"] == Scale("count", 2, ("count.0", "count.2"), "flow")
+
+
 def test_logic_clones_stragglers() -> None:
     """CHAIN-3, CLONE-1: an instance far behind the others is cloned, and no clone is."""
     decide = clone_stragglers(factor=2, least=2)
@@ -226,7 +310,7 @@ def test_an_instance_that_stood_by_takes_flows() -> None:
 
 def test_a_packet_waits_until_its_flow_has_a_place() -> None:
     """MOVE-5: all behind it waits too, and nothing waits for a flow that stays."""
-    edge = Downstream("v", ("v.0", "v.1", "v.2"), frozenset({"v"}), None, ("v.0", "v.1"))
+    edge = Downstream("v", ("v.0", "v.1", "v.2"), frozenset({"v"}), Division(("v.0", "v.1")))
     splitter, wide = Splitter((edge,)), ("v.0", "v.1", "v.2")
     homes = {f: (spread(f, wide[:2]), spread(f, wide)) for f in "ABCDEFGH"}
     changed = next(f for f, (old, new) in homes.items() if old != new)
@@ -251,7 +335,7 @@ def test_a_packet_waits_until_its_flow_has_a_place() -> None:
 
 def test_the_mark_is_behind_all_that_came_by_default() -> None:
     """CHAIN-3: whoever is out of the split is told on the channel of its packets, and again."""
-    edge = Downstream("v", ("v.0", "v.1"), frozenset({"v"}))
+    edge = Downstream("v", ("v.0", "v.1"), frozenset({"v"}), Division(("v.0", "v.1")))
     splitter = Splitter((edge,))
     state, sends = splitter.on_control(SplitterState(), Scale("v", 7, ("v.0",)))
     assert sends[1:] == [Send("v.1", Leaving(7))]
@@ -298,3 +382,11 @@ def test_a_negative_standby_is_refused() -> None:
     """CHAIN-4."""
     with pytest.raises(UsageError, match="-1 instances on standby"):
         compile_chain(Chain((Vertex("count", COUNTER, standby=-1),)))
+
+
+@pytest.mark.parametrize("name", ["refine", "refine_row"])
+def test_a_finer_scope_needs_what_a_scaling_needs(name: str) -> None:
+    """SPLIT-2, MOVE-5: a flow that begins at its new instance at once leaves its state behind."""
+    model = load(Path(__file__).parent.parent / "models" / f"{name}.toml")
+    report = Explorer(model, SHIPPED["scales_at_once"].rules).run()
+    assert report.verdict is Verdict.VIOLATED

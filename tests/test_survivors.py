@@ -84,7 +84,7 @@ from chc_ref.core.messages import (
     Unrouted,
     WriteLog,
 )
-from chc_ref.core.node import Node, NodeState
+from chc_ref.core.node import Entry, Node, NodeState
 from chc_ref.core.operations import (
     Access,
     Get,
@@ -95,7 +95,7 @@ from chc_ref.core.operations import (
     Process,
     StateObject,
 )
-from chc_ref.core.partition import home
+from chc_ref.core.partition import Division, home
 from chc_ref.core.queue import Queue, QueueState
 from chc_ref.core.recovery import restore
 from chc_ref.core.root import Root, RootState
@@ -129,7 +129,7 @@ CHANGED = next(f for f in "ABCDEFGH" if spread(f, WIDE) != spread(f, WIDE[:2]))
 
 def _scaled(*routes: Route) -> tuple[Splitter, Any]:
     """Give a failover's splitter after a scaling."""
-    edge = Downstream("v", WIDE, frozenset({"v"}), None, WIDE[:2])
+    edge = Downstream("v", WIDE, frozenset({"v"}), Division(WIDE[:2]))
     splitter = Splitter((edge,))
     return splitter, splitter.started(Start((), 5, scales=(Scale("v", 3, WIDE),), routes=routes))
 
@@ -771,8 +771,11 @@ def test_the_manager_knows_what_splitters_split_by() -> None:
     """SPLIT-2, SPLIT-3: a move away from home begins where the splitters have the flow."""
     physical = compile_chain(Chain((Vertex("v", HOT, 2, split="host"),)))
     manager = physical.components["manager"]
+    root = physical.components["root"]
     assert isinstance(manager, Manager)
-    assert dict(manager.scopes.items()) == {"v": HOT.scopes[1]}
+    assert isinstance(root, Entry)
+    assert manager.divisions["v"] == root.splitter.downstream[0].division
+    assert manager.divisions["v"].by == "host"
 
 
 def test_values_are_changed_and_sorted_by_name() -> None:
@@ -865,7 +868,7 @@ def test_a_root_that_does_not_wait_for_its_log_answers_at_once() -> None:
 
 def test_branches_of_branches_are_told_apart() -> None:
     """ROOT-3: a packet may be forked at several vertices."""
-    edge = Downstream("v", WIDE, frozenset({"v"}))
+    edge = Downstream("v", WIDE, frozenset({"v"}), Division(WIDE))
     packet = Packet(1, "A", (), branch=(2,))
     _, sends = Splitter((edge,)).on_packet(SplitterState(), packet, ("a", "b"))
     assert [send.message.branch for send in sends] == [(2, 0), (2, 1)]

@@ -189,7 +189,9 @@ def _model(path: Path, data: dict[str, Any]) -> Model:
     physical = compile_chain(chain)
     instances = {a for of in physical.instances.values() for a in of}
     components = physical.components.keys() - {"manager", "sink"}
-    wishes = tuple(_wish(entry, instances, components, arrivals) for entry in data.get("moves", ()))
+    wishes = tuple(
+        _wish(entry, chain, instances, components, arrivals) for entry in data.get("moves", ())
+    )
     for address in data.get("fragile", ()):
         _known(address, components, "fragile")
         _recoverable(address, chain)
@@ -279,7 +281,7 @@ def _recoverable(address: str, chain: Chain) -> None:
 
 
 def _wish(
-    entry: Any, instances: set[str], components: set[str], packets: tuple[Arrive, ...]
+    entry: Any, chain: Chain, instances: set[str], components: set[str], packets: tuple[Arrive, ...]
 ) -> Wish:
     """Read one entry of ``moves``: a move, a clone, or which host of a clone to keep."""
     if isinstance(entry, dict) and entry.keys() == {"clone"}:
@@ -289,8 +291,8 @@ def _wish(
     if isinstance(entry, dict) and entry.keys() == {"keep"}:
         _known(entry["keep"], components, "keep")
         return KeepRequested(entry["keep"])
-    if isinstance(entry, dict) and entry.keys() == {"scale"} and isinstance(entry["scale"], list):
-        return _scaling(entry["scale"], instances)
+    if isinstance(entry, dict) and isinstance(entry.get("scale"), list):
+        return _scaling(entry, chain, instances)
     if not isinstance(entry, dict) or entry.keys() != {"flow", "to"}:
         raise UsageError(f"move {entry!r} needs flow and to; or clone; or keep; or scale")
     _known(entry["to"], instances, "moves")
@@ -298,13 +300,21 @@ def _wish(
     return MoveRequested(vertex_of(entry["to"]), flow, entry["to"])
 
 
-def _scaling(to: list[Any], instances: set[str]) -> ScaleRequested:
+def _scaling(entry: dict[str, Any], chain: Chain, instances: set[str]) -> ScaleRequested:
+    to, by = entry["scale"], entry.get("by")
+    if entry.keys() - {"scale", "by"} or not isinstance(by, str | None):
+        raise UsageError(f"{entry!r} takes scale, and by with the name of a scope")
     for instance in to:
         _known(instance, instances, "scale")
     vertices = {vertex_of(instance) for instance in to}
     if len(vertices) != 1:
         raise UsageError(f"scale = {to!r} must name instances of one vertex")
-    return ScaleRequested(vertices.pop(), tuple(to))
+    name = vertices.pop()
+    known = [s.name for v in chain.vertices if v.name == name for s in v.nf.scopes]
+    if by and by not in known:
+        scopes = ", ".join(known) or "none"
+        raise UsageError(f"scale = {to!r} by an unknown scope {by!r}; known: {scopes}")
+    return ScaleRequested(name, tuple(to), by)
 
 
 def _known(address: Any, instances: set[str], key: str) -> None:

@@ -299,8 +299,8 @@ def _wish(wish: Wish) -> dict[str, Any]:
             return {"clone": instance}
         case KeepRequested(host):
             return {"keep": host}
-        case ScaleRequested(_, instances):
-            return {"scale": list(instances)}
+        case ScaleRequested(_, instances, by):
+            return {"scale": list(instances)} | ({} if by is None else {"by": by})
     return {"flow": str(wish.flow), "to": wish.to}
 
 

@@ -14,7 +14,7 @@ from chc_ref.core.manager import Manager
 from chc_ref.core.messages import Cache
 from chc_ref.core.node import DOWN, Component, Entry, Node, NodeState, Sink
 from chc_ref.core.operations import NetworkFunction, Scope, StateObject, Strategy
-from chc_ref.core.partition import home
+from chc_ref.core.partition import Division, home
 from chc_ref.core.queue import Queue
 from chc_ref.core.root import Root
 from chc_ref.core.rules import AMENDED, Rules
@@ -49,9 +49,10 @@ class Vertex:
     """What the operator makes of its statistics (CHAIN-3)."""
 
     @property
-    def scope(self) -> Scope | None:
-        """Give the scope that it is split by."""
-        return next((scope for scope in self.nf.scopes if scope.name == self.split), None)
+    def division(self) -> Division:
+        """Give how its traffic is divided at first, among those that do not stand by."""
+        active = tuple(f"{self.name}.{index}" for index in range(self.instances))
+        return Division(active, self.nf.scopes, self.split)
 
 
 @attrs.frozen
@@ -192,7 +193,6 @@ def compile_chain(chain: Chain, rules: Rules = AMENDED) -> Physical:
         v.name: tuple(f"{v.name}.{index}" for index in range(v.instances + v.standby))
         for v in chain.vertices
     }
-    active = {v.name: instances[v.name][: v.instances] for v in chain.vertices}
     hosts = {v.name: _hosts(v, instances[v.name]) for v in chain.vertices}
     every_host = tuple(host for of in hosts.values() for host in of)
     sources = [name for name in graph if not graph.pred[name]]
@@ -208,8 +208,7 @@ def compile_chain(chain: Chain, rules: Rules = AMENDED) -> Physical:
                 name,
                 instances[name],
                 frozenset(nx.descendants(graph, name)) | {name},
-                vertices[name].scope,
-                active[name],
+                vertices[name].division,
             )
             for name in below
         )
@@ -251,12 +250,11 @@ def compile_chain(chain: Chain, rules: Rules = AMENDED) -> Physical:
         Map(instances),
         Map(above),
         Map({v.name: v.store for v in chain.vertices}),
+        Map({v.name: v.division for v in chain.vertices}),
         roots,
-        Map({v.name: v.scope for v in chain.vertices if v.scope is not None}),
         Map({v.name: _alone(v) for v in chain.vertices if _cached(v)}),
         stores[0],
         frozenset(lasts),
-        Map(active),
         Map({v.name: VertexManager(v.logic) for v in chain.vertices if v.logic}),
         rules,
     )

@@ -54,6 +54,8 @@ class Scale:
     vertex: str
     number: int
     instances: tuple[Address, ...]
+    by: str = ""
+    """Name of the scope that it is split by; empty for the whole flow (SPLIT-2)."""
 
 
 @attrs.frozen(cache_hash=True)

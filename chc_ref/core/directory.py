@@ -22,8 +22,7 @@ from chc_ref.core.messages import (
     Send,
     Start,
 )
-from chc_ref.core.operations import Scope
-from chc_ref.core.partition import home
+from chc_ref.core.partition import Division
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import (
     Address,
@@ -98,9 +97,9 @@ class Directory:
     """Instances, or roots, that split traffic to each vertex (SPLIT-3: all get each move)."""
     stores: Map[str, Address]
     """Store of each vertex (STORE-8)."""
+    divisions: Map[str, Division]
+    """How the traffic to each vertex is divided at first (CHAIN-2, SPLIT-2)."""
     roots: tuple[Address, ...] = ("root",)
-    scopes: Map[str, Scope] = Map()
-    """What each vertex is split by, where it is not the whole flow (SPLIT-2)."""
     alone: Map[str, bool] = Map()
     """Vertices with cached shared objects, and whether the split that the chain begins with
     gives each of their keys to one instance alone (CACHE-3, CACHE-4)."""
@@ -108,19 +107,13 @@ class Directory:
     """The store that the roots write to (ROOT-5)."""
     lasts: frozenset[str] = frozenset()
     """Vertices with nothing but the sink behind them."""
-    active: Map[str, tuple[Address, ...]] = Map()
-    """Instances that each vertex begins with (CHAIN-2)."""
     managers: Map[str, VertexManager] = Map()
     """Of the vertices for which the operator has a logic (CHAIN-3)."""
     rules: Rules = AMENDED
 
     def _home(self, vertex: str, flow: Flow, scale: Scale | None = None) -> Address:
         """Give the instance of a flow by default, or after a scaling."""
-        instances = scale.instances if scale else self._active(vertex)
-        return home(flow, instances, self.scopes.get(vertex))
-
-    def _active(self, vertex: str) -> tuple[Address, ...]:
-        return self.active.get(vertex, self.instances[vertex])
+        return self.divisions[vertex].home(flow, scale)
 
     def _place(self, state: ManagerState, vertex: str, flow: Flow) -> Address:
         """Give the instance that a flow goes to now."""
@@ -132,7 +125,11 @@ class Directory:
     def _split(self, state: ManagerState, vertex: str) -> tuple[Address, ...]:
         """Give the instances that a vertex is split among."""
         scale = state.scales.get(vertex)
-        return scale.instances if scale else self._active(vertex)
+        return (scale or self.divisions[vertex]).instances
+
+    def _by(self, state: ManagerState, vertex: str) -> str:
+        """Name the scope that a vertex is split by; empty for the whole flow (SPLIT-2)."""
+        return (state.scales.get(vertex) or self.divisions[vertex]).by
 
     def _leaves(self, state: ManagerState, vertex: str) -> bool:
         """Tell whether an instance out of the split still has to be told, or to tell."""

@@ -154,7 +154,8 @@ class Manager(Cloning):
         if manager.is_complete(period):
             split = self._split(state, vertex)
             standby = tuple(one for one in self.instances[vertex] if one not in split)
-            period, wishes = manager.close(period, vertex, split, standby)
+            finer = self.divisions[vertex].finer(self._by(state, vertex))
+            period, wishes = manager.close(period, vertex, split, standby, finer)
         state = evolve(state, periods=state.periods.insert(vertex, period))
         effects: Sends = []
         for wish in wishes:

@@ -108,6 +108,8 @@ class ScaleRequested:
 
     vertex: str
     instances: tuple[Address, ...]
+    by: str | None = None
+    """Name of the scope to split by; empty for the whole flow, None for the present one."""
 
 
 @attrs.frozen(cache_hash=True)

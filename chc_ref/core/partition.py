@@ -12,6 +12,7 @@ from typing import Any
 
 import attrs
 
+from chc_ref.core.control import Scale
 from chc_ref.core.operations import Scope
 from chc_ref.core.values import Address, Flow, spread
 from chc_ref.errors import UsageError
@@ -20,6 +21,31 @@ from chc_ref.errors import UsageError
 def home(flow: Flow, instances: tuple[Address, ...], scope: Scope | None) -> Address:
     """Give the instance that a flow goes to by default: by its scope, or by the whole flow."""
     return spread(flow if scope is None else scope.key(flow), instances)
+
+
+@attrs.frozen(cache_hash=True)
+class Division:
+    """How the traffic to a vertex is divided, for the manager and all splitters above (SPLIT-3).
+
+    It begins by one scope among some instances; a ``Scale`` puts others in their place.
+    """
+
+    instances: tuple[Address, ...]
+    scopes: tuple[Scope, ...] = ()
+    """Those of the vertex' state, finest first (SPLIT-1)."""
+    by: str = ""
+    """Name of the scope; empty for the whole flow."""
+
+    def home(self, flow: Flow, scale: Scale | None = None) -> Address:
+        """Give the instance of a flow at first, or after a scaling."""
+        instances, by = (scale.instances, scale.by) if scale else (self.instances, self.by)
+        return home(flow, instances, next((s for s in self.scopes if s.name == by), None))
+
+    def finer(self, by: str) -> str | None:
+        """Name the next finer scope than ``by``; None if there is none (SPLIT-2)."""
+        names = [scope.name for scope in self.scopes]
+        place = names.index(by) if by in names else 0
+        return names[place - 1] if place > 0 else None
 
 
 @attrs.frozen

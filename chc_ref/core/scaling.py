@@ -1,9 +1,10 @@
 """Scaling: how a vertex gets another split, and an instance that is given up is emptied.
 
-Flows that begin from now on begin where the new split puts them. A flow that may be elsewhere is
-moved, like any other: with its next packet, for which a splitter asks where it belongs; or, from
-an instance out of the split, as soon as its store knows all that it has, for it may send no
-packet any more. Until then that instance is where its flows begin. Paper: sections 3 and 5.1.
+It is among other instances, or by a finer scope (SPLIT-2). Flows that begin from now on begin
+where the new split puts them. A flow that may be elsewhere is moved, like any other: with its
+next packet, for which a splitter asks where it belongs; or, from an instance out of the split,
+as soon as its store knows all that it has, for it may send no packet any more. Until then that
+instance is where its flows begin. Paper: sections 3, 4.1 and 5.1.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ class Scaling(Directory):
     def _scale(self, state: ManagerState, wish: ScaleRequested) -> tuple[ManagerState, Sends]:
         """Tell every splitter of the new split, and move what we know to be elsewhere."""
         vertex, session = wish.vertex, state.session + 1
-        scale = Scale(vertex, session, wish.instances)
+        before = self._by(state, vertex)
+        scale = Scale(vertex, session, wish.instances, before if wish.by is None else wish.by)
         state = evolve(
             state,
             session=session,
@@ -42,15 +44,17 @@ class Scaling(Directory):
         state = self._await(state, ("leave", vertex), tuple(out))
         known = {flow for (at, flow), _ in state.moves.items() if at == vertex}
         known |= {flow for (at, flow), _ in state.firsts.items() if at == vertex}
-        return self._gather(state, vertex, known), [Send(to, scale) for to in asked]
+        stay = () if scale.by != before else scale.instances
+        return self._gather(state, vertex, known, stay), [Send(to, scale) for to in asked]
 
-    def _gather(self, state: ManagerState, vertex: str, flows: Iterable[Flow]) -> ManagerState:
-        """Wish that flows outside the split come into it."""
-        scale = state.scales[vertex]
+    def _gather(
+        self, state: ManagerState, vertex: str, flows: Iterable[Flow], stay: tuple[Address, ...]
+    ) -> ManagerState:
+        """Wish that flows come where the split puts them, but for those that may stay."""
         wishes = tuple(
-            MoveRequested(vertex, flow, self._home(vertex, flow, scale))
+            MoveRequested(vertex, flow, self._home(vertex, flow, state.scales[vertex]))
             for flow in sorted(flows, key=repr)
-            if self._place(state, vertex, flow) not in scale.instances
+            if self._place(state, vertex, flow) not in stay
         )
         return evolve(state, wishes=(*state.wishes, *wishes))
 
@@ -87,4 +91,5 @@ class Scaling(Directory):
         for key in new:
             firsts = firsts.insert(key, self._home(*key))
         state = evolve(state, firsts=firsts, drained=state.drained | {holds.instance})
-        return self._gather(state, vertex, [flow for _, flow in new])
+        flows = [flow for _, flow in new]
+        return self._gather(state, vertex, flows, state.scales[vertex].instances)

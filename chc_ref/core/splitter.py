@@ -33,8 +33,7 @@ from chc_ref.core.messages import (
     Start,
     Unrouted,
 )
-from chc_ref.core.operations import Scope
-from chc_ref.core.partition import home
+from chc_ref.core.partition import Division
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import (
     Address,
@@ -55,14 +54,8 @@ class Downstream:
     instances: tuple[Address, ...]
     leads_to: frozenset[str]
     """Every vertex on a path that begins with this edge, ``vertex`` among them."""
-    scope: Scope | None = None
-    """What the vertex is split by; None for the whole flow (SPLIT-2)."""
-    active: tuple[Address, ...] = ()
-    """Those that the vertex begins with; the others stand by (CHAIN-2)."""
-
-    def home(self, flow: Flow, scale: Scale | None = None) -> Address:
-        """Give the instance of a flow by default, or after a scaling."""
-        return home(flow, scale.instances if scale else self.active or self.instances, self.scope)
+    division: Division
+    """How its traffic is divided at first; instances that are not in it stand by (CHAIN-2)."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -318,7 +311,7 @@ class Splitter:
         return next(edge for edge in self.downstream if edge.vertex == vertex)
 
     def _tenures(self, state: SplitterState, edge: Downstream, flow: Flow) -> tuple[Tenure, ...]:
-        default = (Tenure(0, edge.home(flow), 0),)
+        default = (Tenure(0, edge.division.home(flow), 0),)
         return state.routes.get((edge.vertex, flow), default)
 
     def _route(
@@ -329,11 +322,12 @@ class Splitter:
             return state, self._replayed(state, edge, packet, tenures)
         scale = state.scales.get(edge.vertex)
         if scale and (edge.vertex, packet.flow) not in state.routes:
-            changed = edge.home(packet.flow, scale) != edge.home(packet.flow)
+            home = edge.division.home(packet.flow, scale)
+            changed = home != edge.division.home(packet.flow)
             if self.rules.asks_for_route(changed):
                 state = evolve(state, gate=(Copy(edge.vertex, packet),))
                 return state, [Send("manager", Unrouted(edge.vertex, packet.flow, state.start))]
-            tenures = (Tenure(0, edge.home(packet.flow, scale), 0),)
+            tenures = (Tenure(0, home, 0),)
         if tenures[-1].since is None and not self.rules.asks_where_it_begins(tenures[-1].epoch):
             tenures = (*tenures[:-1], evolve(tenures[-1], since=packet.clock))
             state = evolve(state, routes=state.routes.insert((edge.vertex, packet.flow), tenures))

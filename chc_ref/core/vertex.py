@@ -36,11 +36,19 @@ class Statistics:
     """Those that the vertex is split among."""
     standby: tuple[Address, ...]
     """Those that take no traffic."""
+    finer: str | None = None
+    """Name of the next finer scope to split by; None for the finest (SPLIT-2)."""
 
     @property
     def mean(self) -> float:
         """Packets of this period, per instance in the split."""
         return sum(load.packets for load in self.loads) / len(self.instances)
+
+    @property
+    def imbalance(self) -> float:
+        """Packets of the busiest instance over the mean; 1.0 is even, and so is no packet."""
+        busiest = max((load.packets for load in self.loads), default=0)
+        return busiest / self.mean if busiest else 1.0
 
 
 Logic = Callable[[Statistics], tuple[Wish, ...]]
@@ -102,6 +110,7 @@ class VertexManager:
         vertex: str,
         instances: tuple[Address, ...],
         standby: tuple[Address, ...],
+        finer: str | None,
     ) -> tuple[VertexState, tuple[Wish, ...]]:
         """Aggregate a period, and give what the operator's logic makes of it."""
         loads = tuple(
@@ -109,5 +118,5 @@ class VertexManager:
             for host, load in sorted(state.loads.items(), key=lambda item: item[0])
         )
         before = Map({host: load.packets for host, load in state.loads.items()})
-        wishes = self.logic(Statistics(vertex, loads, instances, standby))
+        wishes = self.logic(Statistics(vertex, loads, instances, standby, finer))
         return evolve(state, loads=Map(), before=before), wishes

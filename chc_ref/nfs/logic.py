@@ -44,9 +44,26 @@ def clone_stragglers(factor: float, least: int = 1) -> Logic:
     return decide
 
 
+def refine(evenness: float) -> Logic:
+    """Split by the next finer scope while the load is uneven (SPLIT-2).
+
+    Args:
+        evenness: imbalance that is still even; at least 1.0.
+
+    """
+
+    def decide(seen: Statistics) -> tuple[Wish, ...]:
+        if seen.imbalance > evenness and seen.finer is not None:
+            return (ScaleRequested(seen.vertex, seen.instances, seen.finer),)
+        return ()
+
+    return decide
+
+
 LOGIC: dict[str, Logic] = {
     "scale_out": scale(0, 1),
     "scale_in": scale(1, 1_000_000_000),
     "clone_stragglers": clone_stragglers(2),
+    "refine": refine(1.25),
 }
 """Logic by name, for models and chains in files."""

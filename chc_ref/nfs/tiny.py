@@ -134,8 +134,11 @@ COUNTER = NetworkFunction(
     "counter",
     (StateObject("count", per_flow=True, initial=0), StateObject("total", False, initial=0)),
     _count,
+    (FLOW, HOST),
 )
-RECORDER = NetworkFunction("recorder", (StateObject("seen", True, initial=()),), _record)
+RECORDER = NetworkFunction(
+    "recorder", (StateObject("seen", True, initial=()),), _record, (FLOW, HOST)
+)
 MARKER = NetworkFunction("marker", (StateObject("marked", False, initial=0),), _mark)
 PASS = NetworkFunction("pass", (), _pass)
 TWICE = NetworkFunction("twice", (), _twice)

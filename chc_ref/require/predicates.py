@@ -19,6 +19,7 @@ from chc_ref.core.directory import ManagerState
 from chc_ref.core.memory import Memory
 from chc_ref.core.messages import Arrive, MoveRequested, Packet, Scale
 from chc_ref.core.node import EntryState, NodeState
+from chc_ref.core.operations import FLOW
 from chc_ref.core.root import RootState
 from chc_ref.core.store import StoreState
 from chc_ref.core.values import Address, ObjectKey, count_of, sorted_items, vertex_of
@@ -363,6 +364,10 @@ def _stores(test: Callable[[StoreState], bool]) -> Callable[[Any], bool]:
 
 WITNESSES: dict[str, Callable[[Any], bool]] = {
     "scaled": lambda state: bool(getattr(state, "scales", None)),
+    "split_by_flow": lambda state: (
+        isinstance(state, ManagerState)
+        and any(scale.by == FLOW.name for _, scale in state.scales.items())
+    ),
     "drained": lambda state: isinstance(state, ManagerState) and bool(state.drained),
     "asked_for_statistics": lambda state: bool(getattr(state, "periods", None)),
     "moved_by_scaling": lambda state: (

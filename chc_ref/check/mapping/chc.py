@@ -12,7 +12,6 @@ from typing import Any
 import attrs
 
 from chc_ref.core import messages as m
-from chc_ref.core.partition import home
 from chc_ref.core.values import Address, Branch, Flow, ObjectKey, vertex_of
 from chc_ref.core.varied import Varied
 from chc_ref.core.work import InstanceState, Work
@@ -84,7 +83,7 @@ class CHC:
             "Below": {name: self._below(name) for name in ("root", *vertices)},
             "Arrivals": [arrival.flow for arrival in self.system.world.arrivals],
             "Home": {
-                name: {flow: home(flow, physical.instances[name], v.scope) for flow in self.flows}
+                name: {flow: v.division.home(flow) for flow in self.flows}
                 for name, v in vertices.items()
             },
             "Identifier": {

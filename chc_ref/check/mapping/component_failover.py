@@ -11,7 +11,6 @@ from typing import Any, ClassVar
 
 import attrs
 
-from chc_ref.core.partition import home
 from chc_ref.core.values import Address, Flow
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import Action, Happen, Lose, State, System
@@ -48,7 +47,7 @@ class Failover(ABC):
         """Give the instance of every flow that has packets."""
         (vertex,) = self.system.physical.chain.vertices
         flows = [arrival.flow for arrival in self.system.world.arrivals]
-        return {flow: home(flow, self.instances, vertex.scope) for flow in flows}
+        return {flow: vertex.division.home(flow) for flow in flows}
 
     @property
     @abstractmethod

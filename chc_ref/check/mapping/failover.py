@@ -13,7 +13,6 @@ from chc_ref.check.mapping import vertex
 from chc_ref.check.mapping.vertex import Names
 from chc_ref.core import messages as m
 from chc_ref.core.node import NodeState
-from chc_ref.core.partition import home
 from chc_ref.core.values import Address, Flow
 from chc_ref.core.work import Loaded, Work
 from chc_ref.errors import UsageError
@@ -70,7 +69,7 @@ class Failover:
         return {
             "Ranked": sorted(self.instances),
             "Flows": set(self.flows),
-            "Home": {flow: home(flow, self.instances, of.scope) for flow in self.flows},
+            "Home": {flow: of.division.home(flow) for flow in self.flows},
             "Packets": [arrival.flow for arrival in world.arrivals],
             "Fragile": set(world.fragile),
             "MostCrashes": world.most_crashes,

@@ -15,7 +15,6 @@ import attrs
 from chc_ref.check.mapping import vertex
 from chc_ref.check.mapping.vertex import Names
 from chc_ref.core import messages as m
-from chc_ref.core.partition import home
 from chc_ref.core.splitter import Copy, Tenure, To
 from chc_ref.core.values import Address, Flow
 from chc_ref.core.work import Handover, InstanceState, Work
@@ -88,7 +87,7 @@ class Reallocation:
         }
 
     def _home(self, flow: Flow) -> Address:
-        return home(flow, self.instances, vertex.vertex_of(self.system).scope)
+        return vertex.vertex_of(self.system).division.home(flow)
 
     # ------------------------------------------------------------------ steps
 
