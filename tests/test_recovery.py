@@ -20,6 +20,7 @@ from by_hand import nothing
 from hypothesis.stateful import initialize
 from machines import Machine, catches, drive, event
 
+from chc_ref.core.amended import Logs
 from chc_ref.core.client import Client, ClientState
 from chc_ref.core.messages import (
     Acquire,
@@ -55,7 +56,7 @@ from chc_ref.core.operations import (
     Put,
     StateObject,
 )
-from chc_ref.core.rules import AMENDED, Logs, Rules
+from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.store import Store, StoreState
 from chc_ref.core.values import Address, Map, ObjectKey, UpdateId, identity_of, sorted_items
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import attrs
 
+from chc_ref.core.amended import Logs
 from chc_ref.core.messages import Stamp
-from chc_ref.core.rules import AMENDED, Logs
+from chc_ref.core.rules import AMENDED
 from chc_ref.variants.ablations import ABLATIONS
 from chc_ref.variants.form import Variant, ablation
 
