@@ -497,7 +497,7 @@ def main() -> None:
     elif options.report:
         report(options.out)
     else:
-        arguments = ["-q", "--model-check", "-p", "no:cacheprovider", *options.tests]
+        arguments = ["-q", "--model-check", "-p", "no:cacheprovider", "-n0", *options.tests]
         sys.exit(pytest.main(arguments, plugins=[plugin]))
 
 
