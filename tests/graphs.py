@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any, Protocol
 
 from chc_ref.check import model as models
-from chc_ref.system.composition import Action, State
 from chc_ref.tlc import run, same
-from chc_ref.tlc.mapping import Explored, Mapping
+from chc_ref.tlc.mapping import Explored, Graph, Mapping, Steps
 from chc_ref.tlc.run import Settings
 from chc_ref.tlc.same import Comparison
 from chc_ref.tlc.values import freeze, show
 from chc_ref.variants import library
 
 HERE = Path(__file__).parent.parent
+
+DOMAINS = {"i": "Instances", "f": "Flows", "c": "Channels", "e": "Endpoints"}
+"""What the parameters of actions range over."""
 
 Table = dict[str, Any]
 """A model, as its file has it."""
@@ -28,11 +31,46 @@ class Specified(Protocol):
     def constants(self) -> dict[Any, Any]:
         """Give the bounds."""
 
-    def state(self, state: State) -> dict[Any, Any]:
+    def state(self, state: Any) -> dict[Any, Any]:
         """Give the value of every variable."""
 
-    def action(self, state: State, action: Action) -> str:
+    def action(self, state: Any, action: Any) -> str:
         """Give the name of a step."""
+
+
+class Reached:
+    """The graph of all states that the steps of a system lead to."""
+
+    initial = (0,)
+
+    def __init__(self, system: Steps) -> None:
+        self.states: list[Any] = [system.initial]
+        self.outgoing: list[list[tuple[Any, int]]] = []
+        numbers = {system.initial: 0}
+        for state in self.states:
+            found = []
+            for action in system.actions(state):
+                after = system.step(state, action)
+                if after not in numbers:
+                    numbers[after] = len(self.states)
+                    self.states.append(after)
+                found.append((action, numbers[after]))
+            self.outgoing.append(found)
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def state(self, number: int) -> Any:
+        """Give a state."""
+        return self.states[number]
+
+    def steps(self, number: int) -> list[tuple[Any, int]]:
+        """Give (action, number of the state after it) of all that may happen in a state."""
+        return self.outgoing[number]
+
+    def say(self, number: int, action: Any) -> str:
+        """Put one of these actions into words."""
+        return str(action)
 
 
 def explored(of: Table, rules: str = "amended") -> Explored:
@@ -65,18 +103,31 @@ def within(
     return module, cfg
 
 
+def stated(to: Specified, names: set[str]) -> dict[str, str]:
+    """Give what each action is in the specification, for whatever it is the action of."""
+    text = (HERE / "specs" / f"{type(to).__name__}.tla").read_text()
+    found = {}
+    for name in names:
+        head = re.search(rf"^{name}(?:\(([^)]*)\))? ==", text, re.M)
+        assert head is not None, name
+        given = [one.strip() for one in (head[1] or "").split(",") if one.strip()]
+        every = "".join(f"\\E {one} \\in {DOMAINS[one]} : " for one in given)
+        found[name] = f"{every}{name}({', '.join(given)})" if given else name
+    return found
+
+
 def dumped(to: Specified, folder: Path, *overrides: str, short: bool = True, **how: str) -> Any:
     """Give TLC's graph within the bounds of a system; see ``within`` and ``Settings``."""
     files = within(to, folder, *overrides, **how)
     return run.graph(*files, HERE / "specs", Settings(limit_s=900, short=short))
 
 
-def beside(core: Explored, tlc: Any, to: Specified) -> Comparison:
+def beside(core: Graph, tlc: Any, to: Specified) -> Comparison:
     """Compare the two."""
     return same.compare(core, tlc, Mapping(to.state, to.action))
 
 
-def agree(core: Explored, tlc: Any, to: Specified, states: int | None = None) -> None:
+def agree(core: Graph, tlc: Any, to: Specified, states: int | None = None) -> None:
     """Hold the core to the specification: every step of either is one of the other.
 
     Args:

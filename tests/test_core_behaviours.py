@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import random
-import re
 from pathlib import Path
 from typing import Any
 
 import pytest
-from graphs import HERE, Specified, Table, within
+from graphs import HERE, Specified, Table, stated, within
 
 from chc_ref.check import model as models
 from chc_ref.check.mapping.failover import Failover
@@ -40,7 +39,6 @@ FAILS: Table = {
 """Systems of many million states."""
 
 RUNS = 4
-DOMAINS = {"i": "Instances", "f": "Flows"}
 
 
 def systems(of: Table) -> tuple[System, Specified]:
@@ -56,19 +54,6 @@ def walk(system: System, seed: int) -> list[Any]:
         taken.append(chance.choice(offers))
         state = system.step(state, taken[-1])
     return taken
-
-
-def stated(to: Specified, names: set[str]) -> dict[str, str]:
-    """Give what each action is in the specification, for whatever it is the action of."""
-    text = (HERE / "specs" / f"{type(to).__name__}.tla").read_text()
-    found = {}
-    for name in names:
-        head = re.search(rf"^{name}(?:\(([^)]*)\))? ==", text, re.M)
-        assert head is not None, name
-        given = [one.strip() for one in (head[1] or "").split(",") if one.strip()]
-        every = "".join(f"\\E {one} \\in {DOMAINS[one]} : " for one in given)
-        found[name] = f"{every}{name}({', '.join(given)})" if given else name
-    return found
 
 
 @pytest.mark.parametrize("of", [MOVES, FAILS], ids=["moves", "fails"])
