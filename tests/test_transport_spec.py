@@ -82,6 +82,13 @@ def spec(of: Peers, folder: Path, *overrides: str) -> Any:
     return dumped(Transport(of), folder, *overrides, behaviour="Safety")
 
 
+def test_a_rule_changes_what_is_reached() -> None:
+    """The explored system is the core's own machine: a fault of that shows in its states."""
+    of, states = SYSTEMS["each"]
+    assert len(Reached(of)) == states
+    assert len(Reached(attrs.evolve(of, kind=broken.Silent))) < states
+
+
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_graph_is_equal(name: str, tmp_path: Path, request: pytest.FixtureRequest) -> None:
     """Core and specification have the same states and steps, by the same names."""
