@@ -173,9 +173,10 @@ def test_logic_refines_while_the_load_is_uneven() -> None:
     assert decide(uneven) == (ScaleRequested("v", ("v.0", "v.1"), "port"),)
     assert decide(attrs.evolve(uneven, finer=None)) == ()
     assert refine(evenness=1.6)(uneven) == ()
-    nothing = attrs.evolve(uneven, loads=(Load("v.0", 1, 0, 0),))
-    assert nothing.imbalance == 1.0
-    assert decide(nothing) == ()
+    for loads in ((), (Load("v.0", 1, 0, 0),)):
+        nothing = attrs.evolve(uneven, loads=loads)
+        assert nothing.imbalance == 1.0
+        assert decide(nothing) == ()
 
 
 def test_a_vertex_is_split_by_finer_scopes_until_the_load_is_even() -> None:

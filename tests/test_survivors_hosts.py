@@ -579,3 +579,20 @@ def test_what_was_set_aside_is_known() -> None:
     queue, state = Queue("v.0", ("u.0",)), QueueState(recovering=True, born=1)
     packet, end = a_packet(1), ReplayEnd("v.0", 2, ())
     assert _given_by(queue, state, packet, end, packet) == [end, packet]
+
+
+def test_a_second_answer_finds_a_handover_in_its_place() -> None:
+    """MOVE-2, REC-5: its packet is at work, and behind that the flow is given up."""
+    instance = _instance(COUNTER, last=True)
+    items = [("root", a_packet(1)), ("root", LastMark("A", 1))]
+    state, _ = instance.take(InstanceState(), items)
+    answer = Granted("A", 0, 1, (("count", 0),), False)
+    state, _ = instance.on_message(state, answer)
+    assert [type(one).__name__ for one in state.blocked["A", 0]] == ["Handover"]
+    assert instance.on_message(state, answer) == (state, [])
+
+
+def test_an_object_is_shown_with_its_key() -> None:
+    """STORE-1: one that all share has none."""
+    assert str(ObjectKey("v", "count", "A")) == "v.count[A]"
+    assert str(ObjectKey("v", "total", ())) == "v.total"

@@ -47,6 +47,7 @@ from chc_ref.core.messages import (
     ScaleRequested,
     Send,
     Since,
+    Start,
     Unrouted,
 )
 from chc_ref.core.node import Entry
@@ -492,3 +493,12 @@ def test_a_flow_inside_the_split_stays_where_it_is() -> None:
     _, state, sends = after("manager", below, over, ScaleRequested("count", COUNT[:2]))
     assert {type(send.message) for send in sends} == {Scale}
     assert state.wishes == ()
+
+
+def test_a_store_is_told_again_whom_it_must_void_while_a_root_recovers() -> None:
+    """REC-7, REC-1: the root begins anew besides."""
+    manager, state, _ = after("manager", Failed("pass.0"), Failed("root"), Failed("store"))
+    fence = Fence("pass.0", state.starts["pass.0"])
+    _, sends = manager.step(state, Received("store", Ready(state.session)))
+    assert sends[0] == Send("store", fence)
+    assert [type(send.message) for send in sends if send.to == "root"] == [Start]

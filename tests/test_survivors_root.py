@@ -261,3 +261,35 @@ def test_a_datagram_for_somebody_else_is_not_taken() -> None:
     one = Transport("a", 1)
     astray = Datagram("b", "c", 1, 1, 1, 0, ("x",))
     assert one.on_datagram(one.initial, astray) == (one.initial, [], [])
+
+
+def test_a_root_with_its_log_in_the_store_waits_for_no_clock() -> None:
+    """ROOT-2, ROOT-5: what is written with the log is its clock."""
+    chain = attrs.evolve(CHAIN, log="store", persist_every=1)
+    _, state, sends = after("root", Arrive("A", ("A",)), Arrive("B", ("B",)), chain=chain)
+    assert state.root.count == 2
+    assert [type(send.message) for send in sends] == [WriteLog]
+
+
+def test_an_answer_to_the_root_before_is_void() -> None:
+    """REC-3: it failed while it asked; what its successor asks for is a later answer."""
+    chain = attrs.evolve(CHAIN, log="store")
+    start = Received("manager", Start((), 5))
+    old = Received("store", Remembered(4, 7, (), (), ()))
+    _, state, sends = after("root", Crashed(), start, old, chain=chain)
+    assert state.asked == {"store"}
+    assert sends == []
+    new = Received("store", Remembered(5, 9, (), (), ()))
+    _, state, _ = after("root", Crashed(), start, old, new, chain=chain)
+    assert state.root.count == 9
+
+
+def test_a_recovered_root_forgets_what_it_recovered_from() -> None:
+    """REC-3: what it was told, and what came meanwhile, is dealt with once."""
+    chain = attrs.evolve(CHAIN, log="store")
+    events = [Crashed(), Received("manager", Start((), 5)), Received("pass.0", a_delete(1))]
+    _, state, _ = after("root", *events, chain=chain)
+    assert state.aside
+    answer = Received("store", Remembered(5, 0, (), (), ()))
+    _, state, _ = after("root", *events, answer, chain=chain)
+    assert (state.aside, state.answers) == ((), ())

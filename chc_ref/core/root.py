@@ -243,7 +243,7 @@ class Root:
     # ------------------------------------------------------------------ parts
 
     def _entries(self, state: RootState) -> list[LogEntry]:
-        return [entry for _, entry in sorted(state.log.items(), key=lambda item: item[0])]
+        return [state.log[clock] for clock in sorted(clock for clock, _ in state.log.items())]
 
     def _replay_place(self, entry: LogEntry) -> int:
         return self.rules.replay_place(entry.packet.clock)
