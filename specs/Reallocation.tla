@@ -802,13 +802,18 @@ EveryMoveEnds ==
 (* has arrived; what its store holds, and what leaves it, follows.         *)
 (***************************************************************************)
 IdealChain == INSTANCE Ideal WITH
+    Fails <- "nothing",
     taken <- arrived,
     stored <- [f \in Flows |-> ValueOf(applied[f])],
     total <- Len(counted),
     left <- [n \in 1 .. Len(delivered) |->
-               [clock |-> delivered[n].clock, shown |-> delivered[n].shown]]
+               [clock |-> delivered[n].clock, shown |-> delivered[n].shown]],
+    failed <- 0,
+    risk <- {},
+    lost <- {}
 
 RefinesSafety == IdealChain!Safety
+RefinesLiveness == IdealChain!Fairness
 Refines == IdealChain!Spec
 
 THEOREM Spec => Refines
