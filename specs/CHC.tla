@@ -458,12 +458,14 @@ SignalsAreTrue ==
 
 (***************************************************************************)
 (* STORE-2, STORE-6, R5: no update is applied twice, and those of a flow   *)
-(* are applied in the order of its packets.                                *)
+(* are applied in the order of its packets, also to an object that flows   *)
+(* share; where each packet comes to a vertex once.                        *)
 (***************************************************************************)
 AppliedOnceInOrder ==
     \A o \in Objects : \A m, n \in 1 .. Len(applied[o]) :
         m < n => /\ applied[o][m] # applied[o][n]
-                 /\ o.key # Shared => applied[o][m].clock < applied[o][n].clock
+                 /\ FlowOf(applied[o][m].clock) = FlowOf(applied[o][n].clock) =>
+                      applied[o][m].clock < applied[o][n].clock
 
 (***************************************************************************)
 (* COE, for outputs: each says what it would in the ideal chain, in which  *)

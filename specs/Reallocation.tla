@@ -824,6 +824,9 @@ THEOREM Spec => Refines
 (* there to be violated: a check in which it holds would be a vacuous one. *)
 (***************************************************************************)
 
+\* The ideal chain has taken every packet, and nothing is left to do.
+NeverThrough == ~(arrived = Len(Packets) /\ IdealChain!IsDone)
+
 \* Two packets wait at a new instance while the old one still owns the flow.
 NeverBuffered ==
     \A i \in Instances, f \in Flows, e \in Epochs \ {0} :
