@@ -267,7 +267,8 @@ def test_every_property_can_fail(module: Path) -> None:
     checked = {name for one in of if one.kind == "protocol" for name in asked(one)}
     assert checked
     assert checked <= {one.violated for one in of if one.kind == "mutant"}
-    assert all(asked(one) for one in of)
+    counted = {"MCReallocationLarge"}  # for its number of states alone, as its text says
+    assert {one.name for one in of if not asked(one)} <= counted
 
 
 @SPECIFIED
