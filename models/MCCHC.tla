@@ -9,11 +9,39 @@ Homes == [v \in {"count", "mark"} |-> [f \in Flows |->
             IF v = "mark" THEN "mark.0" ELSE IF f = "A" THEN "count.1" ELSE "count.0"]]
 
 Row == ("root" :> <<"count">>) @@ ("count" :> <<"mark">>) @@ ("mark" :> <<>>)
+Join == ("root" :> <<"count", "mark">>) @@ ("mark" :> <<"count">>) @@ ("count" :> <<>>)
 Fork == ("root" :> <<"count", "mark">>) @@ ("count" :> <<>>) @@ ("mark" :> <<>>)
 
 TwoFlows == <<"A", "D">>
+OnePacket == <<"A">>
 OneFlow == <<"A", "A">>
 ThreePackets == <<"A", "A", "D">>
 
 Numbers == (<<"count", "count">> :> 1) @@ (<<"count", "total">> :> 2) @@ (<<"mark", "marked">> :> 3)
+
+(* Other rules, each of which is wrong. *)
+
+Numbered(p, s) == [p EXCEPT !.said = Append(@, s.cached[FlowOf(p.clock)] + 1)]
+CountedOn(p, s) == [s EXCEPT !.cached[FlowOf(p.clock)] = @ + 1]
+Uncounted(i, s, p) == Finish(i, CountedOn(p, s), Numbered(p, s))
+
+TotalTwice(i, s, p) ==
+    LET v == VertexOf[i]
+        total == Update(p, Total(v))
+        count == Update(p, Count(v, FlowOf(p.clock)))
+        told == Tell(Tell(Tell(CountedOn(p, s), i, total, FALSE), i, total, FALSE), i, count, FALSE)
+    IN  Finish(i, told, Induce(Induce(Numbered(p, s), Total(v)), Count(v, FlowOf(p.clock))))
+
+NoUpdates == {}
+
+OneName(source, at, p) ==
+    [n \in 1 .. Len(Below[at]) |-> <<source, Home[Below[at][n]][FlowOf(p.clock)], p>>]
+RECURSIVE Unnamed(_, _)
+Unnamed(at, branch) == UNION {{<<v, branch>>} \cup Unnamed(v, branch) : v \in Range(Below[at])}
+
+FirstEdge(source, at, p) ==
+    LET edges == Below[at]
+        named == [p EXCEPT !.branch = Append(@, 0), !.induced = {}, !.before = @ \cup p.induced]
+    IN  IF edges = <<>> THEN <<>>
+        ELSE <<<<source, Home[edges[1]][FlowOf(p.clock)], IF Len(edges) = 1 THEN p ELSE named>>>>
 =============================================================================

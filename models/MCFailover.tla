@@ -14,6 +14,8 @@ AB == <<"A", "B">>
 (* Other rules, each of which is wrong. *)
 
 EndIgnored(s, m) == s
+NoOutput(n, w) == n
+AlwaysFirst(k, first, s) == [type |-> "deleted", clock |-> k, first |-> TRUE, start |-> s]
 FewValues == {ValueOf(<<>>)}
 Always == TRUE
 ====

@@ -394,20 +394,41 @@ Fairness == []<>AtRest \/ []<><<Work>>_vars
 Spec == Init /\ [][Next]_vars /\ Fairness
 
 -----------------------------------------------------------------------------
+Branches == {visit[2] : visit \in Visits("root", <<>>)}
+Updates == [clock : Clocks, branch : Branches, object : Objects]
+
+IsCopy(p) ==
+    /\ p.type = "packet" /\ p.clock \in Clocks /\ p.branch \in Branches
+    /\ p.said \in Seq(Nat) /\ p.induced \subseteq Updates /\ p.before \subseteq Updates
+
+IsMessage(m) ==
+    CASE m.type = "packet" -> IsCopy(m)
+      [] m.type \in {"apply", "result", "committed"} -> m.update \in Updates
+      [] m.type = "delete" -> m.vector \subseteq Updates
+      [] m.type = "granted" -> m.number \in Nat
+      [] m.type = "deleted" -> m.first \in BOOLEAN
+      [] m.type = "output" -> m.said \in Seq(Nat)
+      [] OTHER -> m.type = "acquire"
+
 Copies == UNION {Range(channel[pair]) : pair \in Pairs}
 Buffered(i) == Range(queue[i]) \cup Range(ready[i]) \cup UNION {Range(waiting[i][f]) : f \in Flows}
 
 TypeOK ==
     /\ clock \in 0 .. Len(Arrivals)
     /\ DOMAIN log = Clocks
-    /\ \A k \in Clocks : log[k].logged \in BOOLEAN /\ log[k].ended \subseteq Ends
+    /\ \A k \in Clocks : /\ log[k].logged \in BOOLEAN /\ log[k].ended \subseteq Ends
+                          /\ log[k].vector \subseteq Updates /\ log[k].signals \subseteq Updates
     /\ DOMAIN channel = Pairs
+    /\ \A m \in Copies : IsMessage(m) /\ (m.type \notin {"apply", "result", "committed"} =>
+                                             m.clock \in Clocks /\ m.branch \in Branches)
     /\ \A i \in Instances, f \in Flows : cached[i][f] \in Nat \cup {NotOwned}
     /\ \A i \in Instances : work[i].awaits \in {Nothing, "result", "delete"}
-    /\ \A i \in Instances : \A p \in Buffered(i) : p.type = "packet" /\ p.clock \in Clocks
+    /\ \A i \in Instances : work[i] = Idle \/ IsCopy(work[i].packet)
+    /\ \A i \in Instances : \A p \in Buffered(i) : IsCopy(p)
     /\ owner \in [Vertices -> [Flows -> Instances \cup {Nothing}]]
-    /\ \A o \in Objects : \A u \in Range(applied[o]) : u.object = o /\ u.clock \in Clocks
-    /\ \A o \in Range(delivered) : o.type = "output"
+    /\ DOMAIN applied = Objects
+    /\ \A o \in Objects : \A u \in Range(applied[o]) : u \in Updates /\ u.object = o
+    /\ \A o \in Range(delivered) : o.type = "output" /\ IsMessage(o)
 
 (***************************************************************************)
 (* ROOT-3: the log holds every packet of which a copy is still in the      *)
@@ -437,12 +458,14 @@ SignalsAreTrue ==
 
 (***************************************************************************)
 (* STORE-2, STORE-6, R5: no update is applied twice, and those of a flow   *)
-(* are applied in the order of its packets.                                *)
+(* are applied in the order of its packets, also to an object that flows   *)
+(* share; where each packet comes to a vertex once.                        *)
 (***************************************************************************)
 AppliedOnceInOrder ==
     \A o \in Objects : \A m, n \in 1 .. Len(applied[o]) :
         m < n => /\ applied[o][m] # applied[o][n]
-                 /\ o.key # Shared => applied[o][m].clock < applied[o][n].clock
+                 /\ FlowOf(applied[o][m].clock) = FlowOf(applied[o][n].clock) =>
+                      applied[o][m].clock < applied[o][n].clock
 
 (***************************************************************************)
 (* COE, for outputs: each says what it would in the ideal chain, in which  *)
@@ -488,6 +511,38 @@ EveryPacketGetsThrough == \A k \in Clocks : clock >= k ~> IsThrough(k)
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
+(* COE: this is an implementation of the ideal chain of the same vertices  *)
+(* and edges.  An update is made when an instance sends it, and stored     *)
+(* when the store applies it; one object of a vertex tells which copies of *)
+(* a flow it has had, in which order.                                      *)
+(***************************************************************************)
+Telling(v, f) == IF Kind[v] = "counter" THEN Count(v, f) ELSE Marked(v)
+
+MadeBy(v, f) ==
+    LET isApply(m) == m.type = "apply"
+        applies == SelectSeq(channel[<<Home[v][f], "store">>], isApply)
+        sent == [n \in 1 .. Len(applies) |-> applies[n].update]
+        is(u) == u.object = Telling(v, f) /\ FlowOf(u.clock) = f
+        updates == SelectSeq(applied[Telling(v, f)] \o sent, is)
+    IN  [n \in 1 .. Len(updates) |-> [clock |-> updates[n].clock, branch |-> updates[n].branch]]
+
+IdealChain == INSTANCE IdealGraph WITH
+    taken <- clock,
+    made <- [v \in Vertices |->
+               [f \in Flows |-> IF ObjectsOf(v, f) = {} THEN <<>> ELSE MadeBy(v, f)]],
+    stored <- [o \in Objects |-> Value(o)],
+    left <- [n \in 1 .. Len(delivered) |->
+               [clock |-> delivered[n].clock, branch |-> delivered[n].branch,
+                said |-> delivered[n].said]]
+
+RefinesSafety == IdealChain!Safety
+RefinesLiveness == IdealChain!Fairness
+Refines == IdealChain!Spec
+
+THEOREM Spec => Refines
+
+-----------------------------------------------------------------------------
+(***************************************************************************)
 (* The paper's rule in the place of Covered (DEL-1, DEL-3): identifiers    *)
 (* are XORed, and all is well when nothing is left.                        *)
 (***************************************************************************)
@@ -514,6 +569,16 @@ XorCovered(vector, signals) ==
 (* Witnesses.  Each says that something interesting never happens, and is  *)
 (* there to be violated: a check in which it holds would be a vacuous one. *)
 (***************************************************************************)
+
+\* The ideal chain has taken every packet, and nothing is left to do.
+NeverThrough == ~(clock = Len(Arrivals) /\ IdealChain!IsDone)
+
+\* Of two copies that come to one vertex by different ways, the later branch is the first.
+NeverOtherWay ==
+    \A o \in Objects : \A n \in 2 .. Len(applied[o]) :
+        LET u == applied[o][n - 1]
+            w == applied[o][n]
+        IN  u.clock = w.clock => Head(u.branch) < Head(w.branch)
 
 \* All copies have ended, and the packet is kept for an update alone.
 NeverKeptForUpdate ==

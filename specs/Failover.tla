@@ -689,6 +689,25 @@ Left(k) ==
 LeavesOnce == \A k \in Clocks : Left(k) <= 1
 
 (***************************************************************************)
+(* R5, DUP-1, no duplicate processing: no instance has ever two copies of  *)
+(* one packet to process.  What is set aside may have been in the replay   *)
+(* that it waits for, and is not let in then.                              *)
+(***************************************************************************)
+ToProcess(n) ==
+    LET isPacket(m) == m.type \in {"packet", "loaded"}
+        clocks(s) == LET ps == SelectSeq(s, isPacket) IN [m \in 1 .. Len(ps) |-> ps[m].clock]
+        work == IF n.work = Idle THEN <<>> ELSE <<n.work.clock>>
+    IN  work \o clocks(n.ready) \o clocks(n.queue)
+
+OneCopyEach ==
+    \A i \in Instances :
+        LET flows == DOMAIN node[i].blocked
+            waiting == [f \in flows |-> {p.clock : p \in Range(node[i].blocked[f])}]
+            every == UNION {waiting[f] : f \in flows} \cup Range(ToProcess(node[i]))
+            lengths == [f \in flows |-> Len(node[i].blocked[f])]
+        IN  Cardinality(every) = Len(ToProcess(node[i])) + Total(lengths, flows)
+
+(***************************************************************************)
 (* R2: packets of a flow leave in the order of their arrival.  A gap may   *)
 (* be there: what REC-2 gives up.                                          *)
 (***************************************************************************)
@@ -737,6 +756,43 @@ EveryFailureEnds == \A i \in Instances : ~node[i].up ~> node[i].up /\ i \notin D
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
+(* COE: this is an implementation of the ideal chain, but for the outputs  *)
+(* that REC-2 lets be lost: those of packets whose first delete the root   *)
+(* has, while nobody waits for the answer any more.  Until the root has it *)
+(* such an output is at risk.                                              *)
+(***************************************************************************)
+Waits(i, m) == node[i].up /\ node[i].start = m.start  \* for the answer to a delete
+
+HasEnded(k) == k \notin DOMAIN log \/ log[k].ended
+
+MayLeave(k) ==
+    \E i \in Instances : \E m \in Range(toInstance[i]) :
+        m.type = "deleted" /\ m.clock = k /\ m.first /\ Waits(i, m)
+
+IsGivenUp(k) == HasEnded(k) /\ Left(k) = 0 /\ ~MayLeave(k)
+
+IsAtRisk(k) ==
+    ~HasEnded(k) /\ \E i \in Instances : \E d \in Range(toRoot[i]) : d.clock = k /\ ~Waits(i, d)
+
+IdealChain == INSTANCE Ideal WITH
+    Fails <- "instance",
+    taken <- arrived,
+    stored <- [f \in Flows |-> ValueOf(applied[f])],
+    total <- Len(counted),
+    left <- [n \in 1 .. Len(delivered) |->
+               [clock |-> delivered[n].clock, shown |-> delivered[n].shown]],
+    failed <- Total(crashed, Instances),
+    risk <- {k \in 1 .. arrived : IsAtRisk(k)},
+    lost <- {k \in 1 .. arrived : IsGivenUp(k)}
+
+RefinesSafety == IdealChain!Safety
+RefinesLiveness == IdealChain!Fairness
+Refines == IdealChain!Spec
+
+THEOREM Spec => Refines
+
+-----------------------------------------------------------------------------
+(***************************************************************************)
 (* Witnesses.  Each says that something interesting never happens, and is  *)
 (* there to be violated: a check in which it holds would be a vacuous one. *)
 (***************************************************************************)
@@ -759,6 +815,16 @@ NeverDeletedTwice ==
 
 \* Something of a dead instance comes to the store behind its fence.
 NeverVoid == \A i \in Instances : \A r \in Range(toStore[i]) : r.start >= fence[i]
+
+\* The ideal chain has taken every packet, and nothing is left to do.
+NeverThrough == ~(arrived = Len(Packets) /\ IdealChain!IsDone)
+
+\* The ideal chain loses an output: one at risk, or at once when an instance fails.
+NeverLoses == [][~IdealChain!Lose]_vars
+NeverLosesAtOnce == [][~(\E i \in Instances : Crash(i) /\ \E k \in 1 .. arrived : IsGivenUp(k)')]_vars
+
+\* The ideal chain spares an output that was at risk.
+NeverSpares == [][~IdealChain!Spare]_vars
 
 \* All that failed is back.
 NeverRecovered ==

@@ -802,13 +802,18 @@ EveryMoveEnds ==
 (* has arrived; what its store holds, and what leaves it, follows.         *)
 (***************************************************************************)
 IdealChain == INSTANCE Ideal WITH
+    Fails <- "nothing",
     taken <- arrived,
     stored <- [f \in Flows |-> ValueOf(applied[f])],
     total <- Len(counted),
     left <- [n \in 1 .. Len(delivered) |->
-               [clock |-> delivered[n].clock, shown |-> delivered[n].shown]]
+               [clock |-> delivered[n].clock, shown |-> delivered[n].shown]],
+    failed <- 0,
+    risk <- {},
+    lost <- {}
 
 RefinesSafety == IdealChain!Safety
+RefinesLiveness == IdealChain!Fairness
 Refines == IdealChain!Spec
 
 THEOREM Spec => Refines
@@ -818,6 +823,9 @@ THEOREM Spec => Refines
 (* Witnesses.  Each says that something interesting never happens, and is  *)
 (* there to be violated: a check in which it holds would be a vacuous one. *)
 (***************************************************************************)
+
+\* The ideal chain has taken every packet, and nothing is left to do.
+NeverThrough == ~(arrived = Len(Packets) /\ IdealChain!IsDone)
 
 \* Two packets wait at a new instance while the old one still owns the flow.
 NeverBuffered ==

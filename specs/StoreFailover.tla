@@ -666,9 +666,48 @@ RecoveryEnds == recovering ~> Idle
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
+(* COE: this is an implementation of some ideal chain: one that takes its  *)
+(* packets in the serial order of their updates.  An update has its place  *)
+(* in that order when anybody has read it that remembers it when the store *)
+(* fails: an instance, or a checkpoint.  So the newest read says how many  *)
+(* updates have a place, and reads and records which ones they are.        *)
+(***************************************************************************)
+Newest ==
+    LET reads == {checkpoint.stamp} \cup {host[i].read : i \in Instances}
+    IN  CHOOSE s \in reads : \A t \in reads : s.version >= t.version
+
+Placed ==
+    Read \cup {Newest.last[i] : i \in Instances}
+    \cup {u \in [clock : Clocks, number : Numbers] : checkpoint.records[u.clock] = u.number}
+
+WithNumber(number) ==  \* the packet that has it
+    IF \E u \in Placed : u.number = number
+    THEN (CHOOSE u \in Placed : u.number = number).clock ELSE NoClock
+
+IdealChain == INSTANCE IdealSerial WITH
+    Input <- Traffic,
+    taken <- arrived,
+    order <- [n \in 1 .. Len(Pool) - Len(Newest.value) |-> WithNumber(Pool[n])],
+    left <- left
+
+RefinesSafety == IdealChain!Safety
+RefinesLiveness == IdealChain!Fairness
+Refines == IdealChain!Spec
+
+THEOREM Spec => Refines
+
+-----------------------------------------------------------------------------
+(***************************************************************************)
 (* Witnesses.  Each says that something interesting never happens, and is  *)
 (* there to be violated: a check in which it holds would be a vacuous one. *)
 (***************************************************************************)
+
+\* The ideal chain has taken every packet, and nothing is left to do.
+NeverThrough == ~(arrived = Len(Traffic) /\ IdealChain!IsDone)
+
+\* Two updates get their place in the serial order at once.
+NeverTogether == [][Len(Newest.value) - Len(Newest.value') < 2]_vars
+
 HaveTold == store.phase = "asking" /\ store.asked = {Root}  \* all instances
 Told(i) == store.recalled[i]
 NewerReads == {i \in Instances : Told(i).read.version > checkpoint.stamp.version}

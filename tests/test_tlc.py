@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from chc_ref.errors import ToolError, UsageError
+from chc_ref.tlc import config
 from chc_ref.tlc.instances import Instance, check_instance, load_manifest
 from chc_ref.tlc.output import Progress, parse_output
 from chc_ref.tlc.run import Settings, check
@@ -229,18 +231,70 @@ def test_unexpected_count_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not check_instance(instance)[1]
 
 
-def test_every_property_can_fail() -> None:
-    """Every property that a protocol instance checks is violated by some mutant."""
-    checked = {
-        name
-        for instance in INSTANCES
-        if instance.kind == "protocol"
-        for line in instance.cfg.read_text().splitlines()
-        if line.startswith(("INVARIANTS", "PROPERTIES"))
-        for name in line.split()[1:]
-    }
+def asked(instance: Instance) -> set[str]:
+    """Give what an instance checks."""
+    words = ("INVARIANT", "INVARIANTS", "PROPERTY", "PROPERTIES")
+    listed = config.sections(instance.cfg.read_text())
+    return {name for word, rest in listed if word in words for name in rest.split()}
+
+
+def specified(instance: Instance) -> str:
+    """Give the text of all modules of an instance that are specifications."""
+    text, to_read, known = "", [instance.module], set[Path]()
+    while to_read:
+        path = to_read.pop()
+        if path in known or not path.exists():
+            continue
+        known.add(path)
+        found = path.read_text()
+        text += found if path.parent == instance.specs else ""
+        for line in re.findall(r"^EXTENDS (.*)$", found, re.M):
+            to_read += [instance.specs / f"{name.strip()}.tla" for name in line.split(",")]
+    return text
+
+
+BY_MODULE = {
+    module: [instance for instance in INSTANCES if instance.module == module]
+    for module in sorted({instance.module for instance in INSTANCES})
+}
+SPECIFIED = pytest.mark.parametrize("module", BY_MODULE, ids=[path.stem for path in BY_MODULE])
+
+
+@SPECIFIED
+def test_every_property_can_fail(module: Path) -> None:
+    """Every property that a protocol instance checks is violated by a mutant of that module."""
+    of = BY_MODULE[module]
+    checked = {name for one in of if one.kind == "protocol" for name in asked(one)}
     assert checked
-    assert checked <= {mutant.violated for mutant in MUTANTS}
+    assert checked <= {one.violated for one in of if one.kind == "mutant"}
+    counted = {"MCReallocationLarge"}  # for its number of states alone, as its text says
+    assert {one.name for one in of if not asked(one)} <= counted
+
+
+@SPECIFIED
+def test_every_rule_is_dropped(module: Path) -> None:
+    """Every rule that a specification says may be dropped is dropped by some instance."""
+    of = BY_MODULE[module]
+    rules = set(re.findall(r"^(\w+) == TRUE\b", specified(of[0]), re.M))
+    assert rules or module.stem == "MCChannel"  # the ideal channels, which have none
+    assert rules <= {
+        rule for one in of for rule in re.findall(r"(\w+) <- Dropped", one.cfg.read_text())
+    }
+
+
+@SPECIFIED
+def test_every_witness_is_reached(module: Path) -> None:
+    """Every situation of a specification that must be reachable has an instance."""
+    of = BY_MODULE[module]
+    witnesses = set(re.findall(r"^(Never\w+) ==", specified(of[0]), re.M))
+    assert witnesses
+    assert witnesses == {one.violated for one in of if one.kind == "witness"}
+
+
+def test_no_instance_leaves_states_out() -> None:
+    """No constraint, view or symmetry: what is not looked at might hide what is wrong."""
+    words = {word for one in INSTANCES for word, _ in config.sections(one.cfg.read_text())}
+    assert words == {"SPECIFICATION", "CONSTANTS", "INVARIANTS", "PROPERTIES"}
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,8 @@ class Instance:
     about: str
     clauses: tuple[str, ...]
     expect: Verdict
+    ablations: tuple[str, ...] = ()
+    """Variants of the core that drop the same rule."""
     violated: str = ""
     """Property that is expected to be violated."""
     states: int | None = None

@@ -1,0 +1,79 @@
+"""Ablations of the core and mutants of TLC: each has its counterpart, or a reason for none."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from chc_ref.errors import UsageError
+from chc_ref.tlc.counterparts import DOCUMENT, ablations, counterparts, main, render
+from chc_ref.variants.library import SHIPPED
+
+HERE = Path(__file__).parent.parent
+MODELS = HERE / "models"
+
+
+def test_every_ablation_has_a_counterpart_or_a_reason() -> None:
+    """All that the explorer catches is listed, and a mutant is about one of its clauses."""
+    found = counterparts(MODELS)
+    assert [one.variant for one in found] == list(ablations())
+    assert {"no_ownership_check", "recent_by_clock"}.isdisjoint(one.name for one in ablations())
+    assert all(one.violates for one in found)
+    for one in found:
+        for mutant in one.mutants:
+            assert set(mutant.clauses) & set(one.variant.clauses), mutant.name
+
+
+def test_most_have_one() -> None:
+    """A table of reasons alone would say nothing."""
+    found = counterparts(MODELS)
+    assert sum(bool(one.mutants) for one in found) > 2 * sum(bool(one.reason) for one in found)
+
+
+def test_the_document_is_the_current_one() -> None:
+    """It is written again when variants, models or the manifest change."""
+    assert (HERE / DOCUMENT).read_text() == render(counterparts(MODELS))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "want"),
+    [
+        ('ablations = ["oldest_read"]\n', "", "oldest_read: wants a mutant"),
+        ("[no_counterpart]\n", '[no_counterpart]\noldest_read = "x"\n', "oldest_read: .*not both"),
+        ("[no_counterpart]\n", '[no_counterpart]\nrecent_by_clock = "x"\n', "recent_by_clock: no"),
+        ('["oldest_read"]', '["oldest_reed"]', "MCStoreFailoverOldest: .*oldest_reed: no such"),
+        ('violated = "NeverCaseTwo"\n', 'violated = "NeverCaseTwo"\nablations = ["oldest_read"]\n',
+         "MCStoreFailoverWitnessCaseTwo: .*kind = mutant"),
+        ('ablations = ["oldest_read"]', "ablations = 3", "MCStoreFailoverOldest: .*ablations"),
+    ],
+    ids=["none", "both", "harmless", "unknown", "witness", "malformed"],
+)  # fmt: skip
+def test_what_does_not_fit_is_refused(old: str, new: str, want: str, tmp_path: Path) -> None:
+    """An ablation that is forgotten, and a name that is none, are told in one line."""
+    models = tmp_path / "models"
+    shutil.copytree(MODELS, models, ignore=shutil.ignore_patterns("big", "compared", "needs"))
+    shutil.copytree(HERE / "specs", tmp_path / "specs")
+    path = models / "manifest.toml"
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+    with pytest.raises(UsageError, match=want) as caught:
+        counterparts(models)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_the_command(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It prints what it would write, and refuses what it does not know."""
+    monkeypatch.chdir(HERE)
+    assert main([]) == 0
+    assert capsys.readouterr().out == (HERE / DOCUMENT).read_text()
+    assert main(["--check"]) == 2
+    monkeypatch.chdir(tmp_path)
+    assert main([]) == 2
+    assert "manifest.toml" in capsys.readouterr().err
+    assert len(SHIPPED) > len(ablations())
