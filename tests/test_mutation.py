@@ -64,7 +64,7 @@ def test_rules_guards_and_marks_are_changed(
     """One changed comparison, one dropped guard, one missing mark; and each mutant once."""
     (tmp_path / "rules.py").write_text(SOURCE)
     monkeypatch.setattr(mutation, "CORE", tmp_path)
-    found = list(mutation.mutants("rules"))
+    found = list(mutation.mutants("amended"))
     after = [mutant.after for mutant in found]
     assert [text for text in EXPECTED if text not in after] == []
     assert len({mutant.name for mutant in found}) == len(found)
@@ -76,7 +76,7 @@ def test_a_mutant_takes_effect_in_a_fork_alone(mutation: Any) -> None:
     """The function is exchanged wherever it is referred to, and this process keeps its own."""
     from chc_ref.core.rules import AMENDED
 
-    mutant = next(m for m in mutation.mutants("rules") if m.function == "late_in_replay")
+    mutant = next(m for m in mutation.mutants("amended") if m.function == "late_in_replay")
 
     def work(report: Callable[[Any], None]) -> None:
         mutant.exchange()
