@@ -74,7 +74,7 @@ typedef struct {
 
 static int grow(void **at, size_t *room, size_t need, size_t size) {
     if (need <= *room) return 0;
-    size_t wide = *room + *room / 2 + 64;
+    size_t wide = *room + (*room * size < 16 * LARGE ? *room / 2 : *room / 8) + 64;
     if (wide < need) wide = need;
     void *wider = realloc(*at, wide * size);
     if (!wider) {
@@ -780,7 +780,7 @@ static void second_step(Worker *w) {
 /* A part is filled up to nine tenths. It grows by a half; by less where that is much memory, for
  * there the time to put all states down again is a smaller evil. */
 #define FULL(room) ((room) * SLOTS / 10 * 9)
-#define MUCH ((size_t)1 << 20)
+#define MUCH ((size_t)1 << 18)
 
 static void free_part(Part *part) {
     if (part->at) munmap(part->at, part->room * sizeof(Bucket));
