@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import random
+import shlex
+import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +187,34 @@ def test_a_state_takes_few_octets() -> None:
     assert report.states is not None
     assert 8 * report.states <= states <= 40 * report.states
     assert rest > 0
+
+
+@compiled
+@pytest.mark.thorough
+def test_numbers_that_run_out_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A kernel that has numbers for a few states finds these, and fails beyond them."""
+    plain = _report("draw", Method("kernel", 2), Limits(300))
+    monkeypatch.setattr(kernel, "_kernel", _build(tmp_path, "MOST_STATES=3000u"))
+    assert _report("draw", Method("kernel", 2), Limits(300)) == plain
+    with pytest.raises(OverflowError, match="more than 3000 states"):
+        _report("draw", Method("kernel", 2))
+
+
+def _build(place: Path, *defined: str) -> Any:
+    """Compile the kernel with something defined; a module of its own."""
+    made = place / f"_kernel{sysconfig.get_config_var('EXT_SUFFIX')}"
+    compiler = shlex.split(sysconfig.get_config_var("CC"))
+    includes = f"-I{sysconfig.get_path('include')}"
+    source = Path(kernel.__file__).with_name("_kernel.c")
+    given = [f"-D{one}" for one in defined]
+    command = [*compiler, "-shared", "-fPIC", includes, *given, str(source), "-o", str(made)]
+    subprocess.run(command, check=True)
+    spec = importlib.util.spec_from_file_location("chc_ref.check._kernel", made)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def test_without_the_kernel_plain_python_searches(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,9 +7,14 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import attrs
+import psutil
 import pytest
 
 from benchmarks.checker import engines, graphs, instances
@@ -125,6 +130,22 @@ def test_a_run_is_stopped_at_its_limit(tiny: Path) -> None:
     """Then nothing is known, and no half-finished count is told."""
     with pytest.raises(StoppedError):
         engines.ENGINES["python"](tiny, 1, 0.01)
+
+
+@pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
+def test_who_is_told_to_end_leaves_nobody_behind(told: signal.Signals) -> None:
+    """The engine that is searching ends with the command that started it."""
+    command = [sys.executable, "-m", "benchmarks.checker", "six_packets", "--engine", "kernel"]
+    with subprocess.Popen(command, cwd=graphs.HERE.parent.parent, stderr=subprocess.PIPE) as run:
+        children = list[psutil.Process]()
+        until = time.monotonic() + 60
+        while not children and time.monotonic() < until:
+            time.sleep(0.05)
+            children = psutil.Process(run.pid).children()
+        run.send_signal(told)
+        assert run.wait(30)
+    assert children
+    assert psutil.wait_procs(children, timeout=10)[1] == []
 
 
 @pytest.mark.parametrize(

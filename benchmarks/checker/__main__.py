@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from typing import Annotated, Any
 
@@ -106,4 +107,6 @@ def main(arguments: list[str] | None = None) -> Any:
 
 
 if __name__ == "__main__":
+    # An exit, and not the end at once: so that what it has started ends with it.
+    signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
     sys.exit(main())

@@ -107,7 +107,7 @@ class Child:
                         times[mark] = time.monotonic(), self._used()
             _, status, self.usage = os.wait4(self.process.pid, 0)
             self.process.returncode = os.waitstatus_to_exitcode(status)
-        finally:
+        finally:  # also when this process is told to end
             self.timer.cancel()
             self.process.kill()
         text = "".join(lines)

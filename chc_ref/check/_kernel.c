@@ -20,6 +20,9 @@
 #include <Python.h>
 #include <pthread.h>
 #include <sys/mman.h>
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,13 +39,33 @@ typedef unsigned __int128 u128;
 #define MOST_THREADS 64
 #define CHUNK 0x10000u
 #define WORTH_SHARING 0x800u /* rows of a chunk */
-#define MOST_STATES 0x7FFFFFFFu /* a number has 31 bits; the highest one says that it is new */
-#define FRESH 0x80000000u
+#ifndef MOST_STATES /* a test has fewer */
+#define MOST_STATES 0xF0000000u
+#endif
+#define FRESH MOST_STATES /* from here on, numbers are of what a chunk has brought, till they are
+                             given theirs */
 #define IMPOSSIBLE 0
 #define POSSIBLE 1
 #define FAILED (-1)
 
 /* ------------------------------------------------------------------ growing arrays */
+
+/* Ask for large pages where there is much: nearly every look into a table is somewhere else. */
+#define LARGE ((size_t)1 << 21)
+
+static void make_large(void *at, size_t octets) {
+    uintptr_t begin = ((uintptr_t)at + 4095) & ~(uintptr_t)4095, end = (uintptr_t)at + octets;
+    if (octets >= 2 * LARGE) madvise((void *)begin, end - begin, MADV_HUGEPAGE);
+}
+
+/* Give so much memory, to be given back with `free`; NULL if there is none. */
+static void *memory(size_t octets) {
+    void *at = NULL;
+    if (octets < 2 * LARGE) return malloc(octets);
+    if (posix_memalign(&at, LARGE, octets)) return NULL;
+    make_large(at, octets);
+    return at;
+}
 
 typedef struct {
     u32 *at;
@@ -51,13 +74,14 @@ typedef struct {
 
 static int grow(void **at, size_t *room, size_t need, size_t size) {
     if (need <= *room) return 0;
-    size_t wide = *room + *room / 2 + 64;
+    size_t wide = *room + (*room * size < 16 * LARGE ? *room / 2 : *room / 8) + 64;
     if (wide < need) wide = need;
     void *wider = realloc(*at, wide * size);
     if (!wider) {
         PyErr_NoMemory();
         return -1;
     }
+    make_large(wider, wide * size);
     *at = wider;
     *room = wide;
     return 0;
@@ -79,21 +103,34 @@ static inline u64 mix(u64 x) {
     return x ^ x >> 32;
 }
 
-static u64 mix_all(const u32 *of, size_t n) {
+/* Give 32 bits for a sequence. */
+static inline u32 mix_all(const u32 *of, size_t n) {
     u64 x = n;
-    for (size_t i = 0; i < n; i++) x = mix(x * 0x9E3779B97F4A7C15u + of[i]);
-    return x;
+    for (size_t i = 0; i < n; i++) {
+        x = (x ^ of[i]) * 0x9E3779B97F4A7C15u;
+        x ^= x >> 32;
+    }
+    return (u32)(x * 0xD6E8FEB86659FD93u >> 32);
 }
 
 /* Map of 64-bit keys, of which none is ABSENT, to 64-bit values. */
 typedef struct {
     u64 *at; /* key, value, key, value ... */
     size_t n, room;
+    int shift; /* leaves as many bits as places are numbered by */
 } Map;
+
+static inline size_t map_place(const Map *map, u64 key) {
+    return key * 0x9E3779B97F4A7C15u >> map->shift;
+}
+
+static inline void map_fetch(const Map *map, u64 key) {
+    if (map->room) __builtin_prefetch(map->at + 2 * map_place(map, key));
+}
 
 static inline u64 map_get(const Map *map, u64 key) {
     if (!map->room) return ABSENT;
-    for (size_t i = mix(key) & (map->room - 1);; i = (i + 1) & (map->room - 1)) {
+    for (size_t i = map_place(map, key);; i = (i + 1) & (map->room - 1)) {
         u64 found = map->at[2 * i];
         if (found == key) return map->at[2 * i + 1];
         if (found == ABSENT) return ABSENT;
@@ -104,7 +141,8 @@ static int map_put(Map *map, u64 key, u64 value) {
     if (2 * (map->n + 1) > map->room) {
         Map wider = {0};
         wider.room = map->room ? 2 * map->room : 1024;
-        wider.at = malloc(2 * wider.room * sizeof(u64));
+        wider.shift = __builtin_clzll(wider.room) + 1;
+        wider.at = memory(2 * wider.room * sizeof(u64));
         if (!wider.at) {
             PyErr_NoMemory();
             return -1;
@@ -115,7 +153,7 @@ static int map_put(Map *map, u64 key, u64 value) {
         free(map->at);
         *map = wider;
     }
-    size_t i = mix(key) & (map->room - 1);
+    size_t i = map_place(map, key);
     while (map->at[2 * i] != ABSENT) i = (i + 1) & (map->room - 1);
     map->at[2 * i] = key;
     map->at[2 * i + 1] = value;
@@ -125,57 +163,78 @@ static int map_put(Map *map, u64 key, u64 value) {
 
 /* Dense ids for sequences of integers. */
 typedef struct {
-    Ints all;    /* the sequences, one behind the other */
-    Ints starts; /* where each begins; one more for the end */
-    u32 *index;
-    size_t room;
+    Ints all;     /* the sequences, one behind the other */
+    Ints starts;  /* where each begins; one more for the end */
+    size_t width; /* of every sequence; NO_WIDTH where they differ */
+    u64 *index;   /* hash, and below it the id; ABSENT where it is free */
+    size_t n, room;
 } Interner;
 
+#define NO_WIDTH SIZE_MAX
+
 static inline const u32 *sequence(const Interner *of, u32 id) {
-    return of->all.at + of->starts.at[id];
+    return of->all.at + (of->width == NO_WIDTH ? of->starts.at[id] : id * of->width);
 }
 
 static inline size_t length(const Interner *of, u32 id) {
-    return of->starts.at[id + 1] - of->starts.at[id];
+    return of->width == NO_WIDTH ? of->starts.at[id + 1] - of->starts.at[id] : of->width;
 }
 
-static inline size_t count(const Interner *of) { return of->starts.n ? of->starts.n - 1 : 0; }
+static inline size_t count(const Interner *of) { return of->n; }
+
+static int widen_index(Interner *of) {
+    size_t room = of->room ? 2 * of->room : 1024;
+    u64 *index = memory(room * sizeof(u64));
+    if (!index) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memset(index, 0xFF, room * sizeof(u64));
+    for (size_t j = 0; j < of->room; j++) {
+        if (of->index[j] == ABSENT) continue;
+        size_t i = of->index[j] >> 32 & (room - 1);
+        while (index[i] != ABSENT) i = (i + 1) & (room - 1);
+        index[i] = of->index[j];
+    }
+    free(of->index);
+    of->index = index;
+    of->room = room;
+    return 0;
+}
+
+static inline int are_same(const u32 *one, const u32 *other, size_t n) {
+    for (size_t i = 0; i < n; i++)
+        if (one[i] != other[i]) return 0;
+    return 1;
+}
 
 /* Give the id of a sequence, or NONE and an error. */
 static u32 intern(Interner *of, const u32 *values, size_t n) {
-    size_t known = count(of);
-    if (!of->starts.n && add(&of->starts, 0)) return NONE;
-    if (2 * (known + 1) > of->room) {
-        size_t room = of->room ? 2 * of->room : 1024;
-        u32 *index = malloc(room * sizeof(u32));
-        if (!index) {
-            PyErr_NoMemory();
-            return NONE;
-        }
-        memset(index, 0xFF, room * sizeof(u32));
-        for (u32 id = 0; id < known; id++) {
-            size_t i = mix_all(sequence(of, id), length(of, id)) & (room - 1);
-            while (index[i] != NONE) i = (i + 1) & (room - 1);
-            index[i] = id;
-        }
-        free(of->index);
-        of->index = index;
-        of->room = room;
+    if (2 * (of->n + 1) > of->room && widen_index(of)) return NONE;
+    u32 hash = mix_all(values, n);
+    size_t i = hash & (of->room - 1);
+    for (; of->index[i] != ABSENT; i = (i + 1) & (of->room - 1)) {
+        u32 id = (u32)of->index[i];
+        if (of->index[i] >> 32 == hash && length(of, id) == n && are_same(sequence(of, id), values, n))
+            return id;
     }
-    size_t i = mix_all(values, n) & (of->room - 1);
-    for (; of->index[i] != NONE; i = (i + 1) & (of->room - 1)) {
-        u32 id = of->index[i];
-        if (length(of, id) == n && !memcmp(sequence(of, id), values, n * sizeof(u32))) return id;
+    if (of->n == NONE - 1) {
+        PyErr_SetString(PyExc_OverflowError, "more than 2**32 - 2 halves");
+        return NONE;
     }
     for (size_t j = 0; j < n; j++)
         if (add(&of->all, values[j])) return NONE;
-    if (add(&of->starts, (u32)of->all.n)) return NONE;
-    return of->index[i] = (u32)known;
+    if (of->width == NO_WIDTH) {
+        if (!of->starts.n && add(&of->starts, 0)) return NONE;
+        if (add(&of->starts, (u32)of->all.n)) return NONE;
+    }
+    of->index[i] = (u64)hash << 32 | of->n;
+    return (u32)of->n++;
 }
 
 /* ------------------------------------------------------------------ the table of states */
 
-/* One cache line: octets of the hashes, then numbers of states; NONE where it is free. */
+/* One cache line: octets of the hashes, 0 where it is free, then numbers of states. */
 #define SLOTS 12
 #define RECENT 0x3FFFFu
 typedef struct {
@@ -437,6 +496,10 @@ static int fill_moves(Kernel *k, int side, u32 half) {
             moves++;
         }
     }
+    if (k->moves[side].n + later->n >= NONE) {
+        PyErr_SetString(PyExc_OverflowError, "the halves have more than 2**32 numbers of moves");
+        return FAILED;
+    }
     u32 start = (u32)k->moves[side].n;
     if (add(&k->moves[side], moves)) return FAILED;
     for (size_t i = 0; i < later->n; i++)
@@ -446,7 +509,7 @@ static int fill_moves(Kernel *k, int side, u32 half) {
 }
 
 /* Work out what a list of pokes does to a half. */
-static int fill_pokes(Kernel *k, int side, u32 list, u32 half) {
+static int fill_pokes(Kernel *k, int side, u32 list, u32 half, u64 *hit) {
     k->queue.n = 0;
     for (size_t i = 0; i < length(&k->lists, list); i++)
         if (add(&k->queue, sequence(&k->lists, list)[i])) return FAILED;
@@ -454,8 +517,8 @@ static int fill_pokes(Kernel *k, int side, u32 list, u32 half) {
     u32 then, back;
     int possible = changed(k, side, k->work.at, &then, &back);
     if (possible == FAILED) return FAILED;
-    u64 hit = possible == IMPOSSIBLE ? IMPOSSIBLE_HIT : ((u64)then << 32 | back);
-    return map_put(&k->pokes[side], (u64)list << 32 | half, hit) ? FAILED : POSSIBLE;
+    *hit = possible == IMPOSSIBLE ? IMPOSSIBLE_HIT : ((u64)then << 32 | back);
+    return map_put(&k->pokes[side], (u64)list << 32 | half, *hit) ? FAILED : POSSIBLE;
 }
 
 /* ------------------------------------------------------------------ successors */
@@ -470,29 +533,22 @@ static inline void sides_of(const Kernel *k, const u32 *halves, int *first, int 
     }
 }
 
-/* An entry that no table has yet: the moves of a half, or what a list of pokes does to it. */
-typedef struct {
-    int poke, side;
-    u32 list, half;
-} Missing;
+/* What expanding a state comes to, if not to successors. */
+enum { IS_MISSING = -1, NO_MEMORY = -2, TOO_MANY = -3, RAISED = -4 };
 
-/* Append the successors of a state, and their codes if asked for.
- * Gives their number; -1 and what is missing; -2 when there is no memory; -3 when there are more
- * than a place has room for. */
-
-static inline int expand(const Kernel *k, u64 key, Keys *out, Ints *codes, Missing *missing) {
+/* Append the successors of a state, and their codes if asked for; give their number.
+ * Where a table has no entry yet, it is worked out if that is wished; else it IS_MISSING. */
+static inline int expand(Kernel *k, u64 key, Keys *out, Ints *codes, int fills) {
     u32 halves[2] = {(u32)(key >> 32), (u32)key};
     int first, last;
     size_t begun = out->n;
     sides_of(k, halves, &first, &last);
     for (int side = first; side <= last; side++) {
-        u32 start = k->starts[side].at[halves[side]];
-        if (start == NONE) {
-            *missing = (Missing){0, side, 0, halves[side]};
-            out->n = begun;
-            return -1;
+        if (k->starts[side].at[halves[side]] == NONE) {
+            if (!fills) goto missing;
+            if (fill_moves(k, side, halves[side]) == FAILED) return RAISED;
         }
-        const u32 *move = k->moves[side].at + start;
+        const u32 *move = k->moves[side].at + k->starts[side].at[halves[side]];
         for (u32 n = *move++; n; n--, move += 3) {
             u32 after[2];
             after[side] = move[1];
@@ -501,9 +557,8 @@ static inline int expand(const Kernel *k, u64 key, Keys *out, Ints *codes, Missi
             for (u32 list = move[2]; list; to = 1 - to) {
                 u64 hit = map_get(&k->pokes[to], (u64)list << 32 | after[to]);
                 if (hit == ABSENT) {
-                    *missing = (Missing){1, to, list, after[to]};
-                    out->n = begun;
-                    return -1;
+                    if (!fills) goto missing;
+                    if (fill_pokes(k, to, list, after[to], &hit) == FAILED) return RAISED;
                 }
                 if (hit == IMPOSSIBLE_HIT) goto impossible;
                 after[to] = (u32)(hit >> 32);
@@ -512,38 +567,26 @@ static inline int expand(const Kernel *k, u64 key, Keys *out, Ints *codes, Missi
             if (out->n == out->room) {
                 size_t room = 2 * out->room + 1024;
                 u64 *wider = realloc(out->at, room * sizeof(u64));
-                if (!wider) return -2;
+                if (!wider) return NO_MEMORY;
                 out->at = wider;
                 out->room = room;
             }
             out->at[out->n++] = (u64)after[0] << 32 | after[1];
-            if (codes && add(codes, move[0])) return -2;
+            if (codes && add(codes, move[0])) return RAISED;
         impossible:;
         }
     }
-    return out->n - begun > MOST_SUCCESSORS ? -3 : (int)(out->n - begun);
+    return out->n - begun > MOST_SUCCESSORS ? TOO_MANY : (int)(out->n - begun);
+missing:
+    return IS_MISSING;
 }
 
-/* Expand one state, and work out what is missing on the way. */
+/* Expand one state, and work out what is missing on the way; -1 is an error. */
 static int expand_fully(Kernel *k, u64 key, Keys *out, Ints *codes) {
-    for (;;) {
-        Missing missing = {0};
-        size_t begun = codes ? codes->n : 0;
-        int n = expand(k, key, out, codes, &missing);
-        if (n >= 0) return n;
-        if (codes) codes->n = begun;
-        if (n == -2) {
-            PyErr_NoMemory();
-            return -1;
-        }
-        if (n == -3) {
-            PyErr_SetString(PyExc_OverflowError, "a state has too many successors");
-            return -1;
-        }
-        int filled = missing.poke ? fill_pokes(k, missing.side, missing.list, missing.half)
-                                  : fill_moves(k, missing.side, missing.half);
-        if (filled == FAILED) return -1;
-    }
+    int n = expand(k, key, out, codes, 1);
+    if (n == NO_MEMORY) PyErr_NoMemory();
+    if (n == TOO_MANY) PyErr_SetString(PyExc_OverflowError, "a state has too many successors");
+    return n < 0 ? -1 : n;
 }
 
 static inline size_t bucket_of(const Part *part, u64 hash) {
@@ -568,52 +611,100 @@ static int hand_over(Items *to, u64 key, u32 place) {
 
 static void forget_recent(Worker *w) { memset(w->recent, 0xFF, (RECENT + 1) * sizeof(u64)); }
 
+/* Rows are taken in blocks: what the next ones need is fetched first, in the order in which one
+ * thing tells where the other is, so that none is waited for. */
+#define BLOCK 16
+
+static inline void fetch_starts(const Kernel *k, u64 key) {
+    __builtin_prefetch(&k->starts[0].at[key >> 32]);
+    __builtin_prefetch(&k->starts[1].at[(u32)key]);
+}
+
+static inline void fetch_moves(const Kernel *k, u64 key) {
+    u32 left = k->starts[0].at[key >> 32], right = k->starts[1].at[(u32)key];
+    if (left != NONE) __builtin_prefetch(k->moves[0].at + left);
+    if (right != NONE) __builtin_prefetch(k->moves[1].at + right);
+}
+
+static inline void fetch_pokes(const Kernel *k, u64 key) {
+    u32 halves[2] = {(u32)(key >> 32), (u32)key};
+    for (int side = 0; side < 2; side++) {
+        u32 start = k->starts[side].at[halves[side]];
+        if (start == NONE) continue;
+        const u32 *move = k->moves[side].at + start;
+        for (u32 n = *move++; n; n--, move += 3)
+            if (move[2]) map_fetch(&k->pokes[1 - side], (u64)move[2] << 32 | halves[1 - side]);
+    }
+}
+
+static inline u64 *recent_of(Worker *w, u64 hash) { return &w->recent[hash >> 16 & RECENT]; }
+
 static void first_step(Worker *w) {
     Kernel *k = w->kernel;
+    const u64 *states = k->states.at + k->from;
     size_t from = k->rows * w->number / k->threads, to = k->rows * (w->number + 1) / k->threads;
     for (int t = 0; t < k->threads; t++) w->out[t].n = 0;
-    Missing missing = {0};
-    for (size_t row = from; row < to; row++) {
-        if (row + 4 < to) {
-            u64 key = k->states.at[k->from + row + 4];
-            __builtin_prefetch(&k->starts[0].at[key >> 32]);
-            __builtin_prefetch(&k->starts[1].at[(u32)key]);
-        }
+    for (size_t block = from; block < to; block += BLOCK) {
+        size_t end = block + BLOCK < to ? block + BLOCK : to;
         w->row.n = 0;
-        int n = expand(k, k->states.at[k->from + row], &w->row, NULL, &missing);
-        if (n == -2) w->out_of_memory = 1;
-        k->counts[row] = n < 0 ? PUT_OFF : (u32)n;
-        for (int i = 0; i < n; i++) {
-            u64 key = w->row.at[i], hash = mix(key);
-            u64 *recent = &w->recent[hash >> 16 & RECENT];
-            if (*recent == key) continue;
-            *recent = key;
-            if (hand_over(&w->out[part_of(k, hash)], key, (u32)(row << PLACE_BITS | (u32)i)))
-                w->out_of_memory = 1;
+        for (size_t row = block; row < end; row++) {
+            if (row + 3 * BLOCK < to) fetch_starts(k, states[row + 3 * BLOCK]);
+            if (row + 2 * BLOCK < to) fetch_moves(k, states[row + 2 * BLOCK]);
+            if (row + BLOCK < to) fetch_pokes(k, states[row + BLOCK]);
+            size_t begun = w->row.n;
+            int n = expand(k, states[row], &w->row, NULL, 0);
+            if (n == NO_MEMORY) w->out_of_memory = 1;
+            if (n < 0) w->row.n = begun;
+            k->counts[row] = n < 0 ? PUT_OFF : (u32)n;
+            for (int i = 1; i <= n; i++)
+                __builtin_prefetch(recent_of(w, mix(w->row.at[w->row.n - i])), 1);
         }
+        const u64 *after = w->row.at;
+        for (size_t row = block; row < end; row++)
+            for (u32 i = 0; k->counts[row] != PUT_OFF && i < k->counts[row]; i++) {
+                u64 key = *after++, hash = mix(key), *recent = recent_of(w, hash);
+                if (*recent == key) continue;
+                *recent = key;
+                if (hand_over(&w->out[part_of(k, hash)], key, (u32)(row << PLACE_BITS | i)))
+                    w->out_of_memory = 1;
+            }
     }
 }
 
 /* ------------------------------------------------------------------ looking states up */
 
+/* Give the octet that a bucket has of a hash; 0 says that there is none. */
+static inline u8 tag_of(u64 hash) { return (u8)hash ? (u8)hash : 1; }
+
+/* Give a bit for each slot of a bucket with this octet. */
+static inline u32 slots_with(const Bucket *bucket, u8 tag) {
+#ifdef __SSE2__
+    __m128i tags = _mm_load_si128((const __m128i *)bucket->tags);
+    return _mm_movemask_epi8(_mm_cmpeq_epi8(tags, _mm_set1_epi8((char)tag))) & ((1u << SLOTS) - 1);
+#else
+    u32 found = 0;
+    for (u32 i = 0; i < SLOTS; i++) found |= (u32)(bucket->tags[i] == tag) << i;
+    return found;
+#endif
+}
+
 /* Find the number of a key in a bucket chain; else the free slot that it belongs to. */
 static inline u32 look_up(
     const Kernel *k, const Part *part, const News *news, u64 key, u64 hash, size_t *bucket, u32 *slot
 ) {
-    u8 tag = (u8)hash;
+    u8 tag = tag_of(hash);
     for (size_t b = bucket_of(part, hash);; b = b + 1 == part->room ? 0 : b + 1) {
         const Bucket *at = part->at + b;
-        for (u32 i = 0; i < SLOTS; i++) {
-            u32 number = at->numbers[i];
-            if (number == NONE) {
-                *bucket = b;
-                *slot = i;
-                return NONE;
-            }
-            if (at->tags[i] == tag) {
-                u64 other = number & FRESH ? news->at[number ^ FRESH].key : k->states.at[number];
-                if (other == key) return number;
-            }
+        for (u32 like = slots_with(at, tag); like; like &= like - 1) {
+            u32 number = at->numbers[__builtin_ctz(like)];
+            u64 other = number >= FRESH ? news->at[number - FRESH].key : k->states.at[number];
+            if (other == key) return number;
+        }
+        u32 free = slots_with(at, 0);
+        if (free) {
+            *bucket = b;
+            *slot = (u32)__builtin_ctz(free);
+            return NONE;
         }
     }
 }
@@ -655,11 +746,9 @@ static void second_step(Worker *w) {
         if (i >= FAR - NEAR && i - (FAR - NEAR) < w->in.n) {
             u64 hash = mix(w->in.at[i - (FAR - NEAR)].key);
             const Bucket *at = part->at + bucket_of(part, hash);
-            for (u32 s = 0; s < SLOTS && at->numbers[s] != NONE; s++)
-                if (at->tags[s] == (u8)hash && !(at->numbers[s] & FRESH)) {
-                    __builtin_prefetch(k->states.at + at->numbers[s]);
-                    break;
-                }
+            u32 like = slots_with(at, tag_of(hash));
+            u32 number = like ? at->numbers[__builtin_ctz(like)] : FRESH;
+            if (number < FRESH) __builtin_prefetch(k->states.at + number);
         }
         if (i < FAR) continue;
         Item *item = &w->in.at[i - FAR];
@@ -667,6 +756,10 @@ static void second_step(Worker *w) {
         size_t bucket;
         u32 slot;
         if (look_up(k, part, news, item->key, hash, &bucket, &slot) != NONE) continue;
+        if (news->n == NONE - FRESH) {
+            w->out_of_memory = 1;
+            return;
+        }
         if (news->n == news->room) {
             size_t room = 2 * news->room + 1024;
             New *wider = realloc(news->at, room * sizeof(New));
@@ -677,8 +770,8 @@ static void second_step(Worker *w) {
             news->at = wider;
             news->room = room;
         }
-        part->at[bucket].tags[slot] = (u8)hash;
-        part->at[bucket].numbers[slot] = FRESH | (u32)news->n;
+        part->at[bucket].tags[slot] = tag_of(hash);
+        part->at[bucket].numbers[slot] = FRESH + (u32)news->n;
         news->at[news->n++] = (New){item->place, slot, bucket, item->key, 0, 0};
         part->n++;
     }
@@ -687,7 +780,24 @@ static void second_step(Worker *w) {
 /* A part is filled up to nine tenths. It grows by a half; by less where that is much memory, for
  * there the time to put all states down again is a smaller evil. */
 #define FULL(room) ((room) * SLOTS / 10 * 9)
-#define MUCH ((size_t)1 << 20)
+#define MUCH ((size_t)1 << 18)
+
+static void free_part(Part *part) {
+    if (part->at) munmap(part->at, part->room * sizeof(Bucket));
+    part->at = NULL;
+}
+
+/* Put down the number of a state that the table has not. */
+static inline void put_down(Part *part, u64 hash, u32 number) {
+    for (size_t b = bucket_of(part, hash);; b = b + 1 == part->room ? 0 : b + 1) {
+        u32 free = slots_with(&part->at[b], 0);
+        if (!free) continue;
+        u32 slot = (u32)__builtin_ctz(free);
+        part->at[b].tags[slot] = tag_of(hash);
+        part->at[b].numbers[slot] = number;
+        return;
+    }
+}
 
 /* Make room in a part of the table for `more` states. */
 static int widen(Kernel *k, int number, size_t more) {
@@ -695,36 +805,32 @@ static int widen(Kernel *k, int number, size_t more) {
     size_t room = part->room;
     if (part->n + more <= FULL(room)) return 0;
     while (part->n + more > FULL(room)) room += (room < MUCH ? room / 2 : room / 5) + 64;
-    free(part->at); /* first, so that never both are there */
-    part->at = NULL;
-    void *at = NULL;
-    if (posix_memalign(&at, 64, room * sizeof(Bucket))) return -1;
-    part->at = at;
+    free_part(part); /* first, so that never both are there */
+    size_t octets = room * sizeof(Bucket);
+    void *at = mmap(NULL, octets, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) return -1;
+    make_large(at, octets);
+    part->at = at; /* all free, for what the system gives is 0 */
     part->room = room;
-    madvise(at, room * sizeof(Bucket), MADV_HUGEPAGE);
-    memset(part->at, 0xFF, room * sizeof(Bucket));
     enum { AHEAD = 16 };
-    part->n = 0;
-    for (size_t i = 0; i < k->states.n; i++) {
-        if (i + AHEAD < k->states.n) {
-            u64 later = mix(k->states.at[i + AHEAD]);
-            if (part_of(k, later) == number)
-                __builtin_prefetch(part->at + bucket_of(part, later), 1);
+    struct {
+        u64 hash;
+        u32 number;
+    } coming[AHEAD]; /* what is put down is fetched first */
+    size_t seen = 0, done = 0;
+    for (size_t i = 0; i < k->states.n || done < seen; i++) {
+        if (i < k->states.n) {
+            u64 hash = mix(k->states.at[i]);
+            if (part_of(k, hash) != number) continue;
+            __builtin_prefetch(part->at + bucket_of(part, hash), 1);
+            coming[seen % AHEAD].hash = hash;
+            coming[seen++ % AHEAD].number = (u32)i;
+            if (seen - done < AHEAD) continue;
         }
-        u64 hash = mix(k->states.at[i]);
-        if (part_of(k, hash) != number) continue;
-        part->n++;
-        size_t b = bucket_of(part, hash);
-        for (;; b = b + 1 == room ? 0 : b + 1) {
-            u32 s = 0;
-            while (s < SLOTS && part->at[b].numbers[s] != NONE) s++;
-            if (s < SLOTS) {
-                part->at[b].tags[s] = (u8)hash;
-                part->at[b].numbers[s] = (u32)i;
-                break;
-            }
-        }
+        put_down(part, coming[done % AHEAD].hash, coming[done % AHEAD].number);
+        done++;
     }
+    part->n = done;
     return 0;
 }
 
@@ -743,9 +849,17 @@ static inline int is_sure(u32 left, u32 right) {
 /* Put down the new states of the own part by their numbers, and tell which are to be judged. */
 static void third_step(Worker *w) {
     Kernel *k = w->kernel;
+    enum { AHEAD = 16 };
+    Part *part = &k->parts[w->number];
     for (size_t i = 0; i < w->news.n; i++) {
+        if (i + AHEAD < w->news.n) {
+            const New *later = &w->news.at[i + AHEAD];
+            __builtin_prefetch(&part->at[later->bucket].numbers[later->slot], 1);
+            __builtin_prefetch(&k->summary[0].at[later->key >> 32]);
+            __builtin_prefetch(&k->summary[1].at[(u32)later->key]);
+        }
         New *one = &w->news.at[i];
-        k->parts[w->number].at[one->bucket].numbers[one->slot] = one->number;
+        part->at[one->bucket].numbers[one->slot] = one->number;
         k->states.at[one->number] = one->key;
         u32 left = k->summary[0].at[one->key >> 32], right = k->summary[1].at[(u32)one->key];
         one->doubtful = left == NONE || right == NONE || !is_sure(left, right) ||
@@ -900,7 +1014,7 @@ static int number_new(Kernel *k, Ints *places) {
         if (best < 0) break;
         New *one = &k->workers[best].news.at[at[best]++];
         if (n >= MOST_STATES) {
-            PyErr_SetString(PyExc_OverflowError, "more than 2**31 - 1 states");
+            PyErr_Format(PyExc_OverflowError, "more than %u states", MOST_STATES);
             return -1;
         }
         one->number = (u32)n++;
@@ -1003,6 +1117,7 @@ static PyObject *searched(
     }
     if (k->cut) {
         for (int t = 0; t < k->threads; t++) {
+            free_part(&k->parts[t]);
             k->parts[t].room = 0;
             forget_recent(&k->workers[t]);
         }
@@ -1262,7 +1377,7 @@ static PyObject *kernel_memory(Kernel *k, PyObject *Py_UNUSED(nothing)) {
     rest += k->good.room * 2 * sizeof(u64);
     for (int side = 0; side < 2; side++) {
         const Interner *halves = &k->halves[side];
-        rest += (halves->all.room + halves->starts.room + halves->room) * sizeof(u32);
+        rest += halves->all.room * sizeof(u32) + halves->room * sizeof(u64);
         rest += (k->starts[side].room + k->moves[side].room) * sizeof(u32);
         rest += (k->urgent[side].room + k->summary[side].room) * sizeof(u32);
         rest += k->pokes[side].room * 2 * sizeof(u64);
@@ -1320,9 +1435,11 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *n
     }
     for (int t = 0; t < threads; t++) forget_recent(&k->workers[t]);
     u32 halves[2], cells[256];
+    k->lists.width = k->looks.width = NO_WIDTH;
     if (intern(&k->lists, NULL, 0) == NONE) goto failed;
     for (int side = 0; side < 2; side++) {
         k->width[side] = (int)PyTuple_GET_SIZE(sides[side]);
+        k->halves[side].width = (size_t)k->width[side];
         for (int place = 0; place < k->width[side]; place++) {
             size_t at = PyLong_AsSize_t(PyTuple_GET_ITEM(sides[side], place));
             if (PyErr_Occurred()) goto failed;
@@ -1380,7 +1497,7 @@ static void kernel_free(Kernel *k) {
     free(k->alone.at);
     free(k->counts);
     for (int t = 0; t < MOST_THREADS; t++) {
-        free(k->parts[t].at);
+        free_part(&k->parts[t]);
         free(k->workers[t].row.at);
         free(k->workers[t].in.at);
         for (int part = 0; part < k->threads; part++) {

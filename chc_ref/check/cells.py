@@ -156,7 +156,7 @@ class Cells:
         """States of the world before and after what it does."""
         self._puts = Memo(self._put)
         self._rests = Memo(lambda content: self.contents(self.contents.values[content][1:]))
-        self._delivers = Memo(lambda at: self.actions(Deliver(*self.system.channels[at])))
+        self._taken = Memo(self._take)
         self._receipts = Memo(self._receipt)
         self._ups = Memo(lambda of: self.system.is_up(of[0], self.states[of[0]].values[of[1]]))
         self._idle = Memo(self._is_idle)
@@ -185,7 +185,7 @@ class Cells:
         contents = [self.contents(tuple(map(self.messages, content))) for content in state.channels]
         row = [
             self._cell(
-                at, self.states[at](component), [contents[c] for c in self.system.inboxes[at]]
+                at, self.states[at](component), tuple(contents[c] for c in self.system.inboxes[at])
             )
             for at, component in enumerate(state.components)
         ]
@@ -246,20 +246,34 @@ class Cells:
         urgent = self.urgent(cell)
         if urgent is not None:
             return tuple(self._crossings(of, *urgent))
-        return (*self._deliveries(of), *self._losses(cell, of), *self._events(of))
+        found = self._deliveries(of)
+        if not self._ups[of.at, of.state]:
+            found += self._losses(cell, of)
+        if self._offered[of.at, of.state]:
+            found += self._events(of)
+        return tuple(found)
 
-    def _deliveries(self, of: Cell) -> Iterator[Move]:
-        for slot, channel in enumerate(self.system.inboxes[of.at]):
-            content = of.contents[slot]
+    def _deliveries(self, of: Cell) -> list[Move]:
+        """Let the head of each channel be taken. Searches ask for little else."""
+        at, state, contents = of
+        inbox, found = self.system.inboxes[at], list[Move]()
+        for slot, content in enumerate(contents):
             if content == NOTHING:
                 continue
+            channel = inbox[slot]
             if self.system.faulty[channel]:
-                yield from self._crossings(of, channel)
+                found += self._crossings(of, channel)
                 continue
-            message = self.contents.values[content][0]
-            after, pokes = self._local(of.at, of.state, self._receipts[channel, message])
-            left = self._with(of.contents, slot, self._rests[content])
-            yield self._delivers[channel], self._cell(of.at, after, left), pokes
+            code, after, pokes = self._taken[state, channel, self.contents.values[content][0]]
+            left = (*contents[:slot], self._rests[content], *contents[slot + 1 :])
+            found.append((code, self._cell(at, after, left), pokes))
+        return found
+
+    def _take(self, key: tuple[int, int, int]) -> Move:
+        """Let a component in a state take a message from a channel; give the state after it."""
+        state, channel, message = key
+        code = self.actions(Deliver(*self.system.channels[channel]))
+        return code, *self._local(self.ends[channel][1], state, self._receipts[channel, message])
 
     def _crossings(self, of: Cell, channel: int, only: int | None = None) -> Iterator[Move]:
         """Let each message of a faulty channel be taken, stay or vanish."""
@@ -283,11 +297,11 @@ class Cells:
             yield self.actions(crossing), cell, pokes
 
     def _losses(self, cell: int, of: Cell) -> Iterator[Move]:
-        if not self._ups[of.at, of.state]:
-            for channel, (source, to) in enumerate(self.ends):
-                if source == of.at and self.system.lossy[channel]:
-                    lose = self.actions(Lose(*self.system.channels[channel]))
-                    yield lose, cell, ((to, self.pokes(Empty(channel))),)
+        """Let what a component that is down has sent be lost."""
+        for channel, (source, to) in enumerate(self.ends):
+            if source == of.at and self.system.lossy[channel]:
+                lose = self.actions(Lose(*self.system.channels[channel]))
+                yield lose, cell, ((to, self.pokes(Empty(channel))),)
 
     def _events(self, of: Cell) -> Iterator[Move]:
         for code, after, pokes, only_alone in self._offered[of.at, of.state]:
@@ -351,11 +365,13 @@ class Cells:
     def poked(self, cell: int, poke: int) -> Poked:
         """Let something that happens elsewhere have its effect on a cell."""
         of: Cell = self.cells.values[cell]
-        match self.pokes.values[poke]:
-            case Put(channel, message):
-                slot = self.slots[channel]
-                content = self._puts[of.contents[slot], message]
-                return self._cell(of.at, of.state, self._with(of.contents, slot, content)), ()
+        what = self.pokes.values[poke]
+        if type(what) is Put:  # nearly all are
+            at, state, contents = of
+            slot = self.slots[what.channel]
+            content = self._puts[contents[slot], what.message]
+            return self._cell(at, state, (*contents[:slot], content, *contents[slot + 1 :])), ()
+        match what:
             case Strike(event):
                 after, pokes = self._local(of.at, of.state, event)
                 return self._cell(of.at, after, of.contents), pokes
@@ -414,8 +430,10 @@ class Cells:
     def _values(self, content: int) -> tuple[Any, ...]:
         return tuple(self.messages.values[one] for one in self.contents.values[content])
 
-    def _cell(self, at: int, state: int, contents: Iterator[int] | list[int] | Row) -> int:
-        return self.cells(Cell(at, state, tuple(contents)))
+    def _cell(self, at: int, state: int, contents: Row) -> int:
+        """Give the id of a cell: a plain tuple finds it, and is made faster than a named one."""
+        found = self.cells.ids.get((at, state, contents))
+        return self.cells(Cell(at, state, contents)) if found is None else found
 
     @staticmethod
     def _with(contents: Row, slot: int, content: int) -> Row:

@@ -79,12 +79,18 @@ def taken() -> float:
 
 @contextlib.contextmanager
 def _nothing_collected() -> Iterator[None]:
-    """Let Python not look for cycles of garbage: nearly all that a search makes, it keeps."""
-    collects = gc.isenabled()
+    """Let Python not look for cycles of garbage: nearly all that a search makes, it keeps.
+
+    Afterwards all that is there is old: it is not looked through as what is young is.
+    """
+    collects, frozen = gc.isenabled(), gc.get_freeze_count()
     gc.disable()
     try:
         yield
     finally:
+        if not frozen:
+            gc.freeze()
+            gc.unfreeze()
         if collects:
             gc.enable()
 

@@ -431,12 +431,18 @@ def part(rows: list[Row]) -> Parting:
 
     Positions with most cells come first; then one or two at a time change sides.
     """
-    columns = list(zip(*rows, strict=True))
-    every = range(len(columns))
+    columns, every = _digits(rows), range(len(rows[0]))
+
+    @functools.cache
+    def numbers(side: frozenset[int]) -> list[int]:
+        """Give a number for what each row has on a side: equal ones for what is equal."""
+        first, *rest = sorted(side)
+        less = numbers(frozenset(rest)) if rest else [0] * len(rows)
+        return list(map(operator.add, columns[first], less))
 
     @functools.cache
     def count(side: frozenset[int]) -> int:
-        return len(set(zip(*(columns[at] for at in side), strict=True)))
+        return len(set(numbers(side))) if side else 1
 
     left: frozenset[int] = frozenset()
     right: frozenset[int] = frozenset()
@@ -446,16 +452,27 @@ def part(rows: list[Row]) -> Parting:
         else:
             right |= {at}
     changes = [frozenset(some) for n in (1, 2) for some in itertools.combinations(every, n)]
-    best = max(count(left), count(right))
     better = True
     while better:
         better = False
         for change in changes:
-            most = max(count(left ^ change), count(right ^ change))
-            if most < best:
-                left, right, best, better = left ^ change, right ^ change, most, True
+            most, larger = max((count(left), left), (count(right), right), key=lambda of: of[0])
+            if not change & larger:
+                continue  # it would have as many halves, or more
+            if count(left ^ change) < most and count(right ^ change) < most:
+                left, right, better = left ^ change, right ^ change, True
     one, other = sorted((tuple(sorted(left)), tuple(sorted(right))))
     return Parting((one, other))
+
+
+def _digits(rows: list[Row]) -> list[list[int]]:
+    """Give columns of numbers whose sums are equal where, and only where, all of them are."""
+    columns, base = [], 1
+    for column in zip(*rows, strict=True):
+        ids: dict[int, int] = {}
+        columns.append([ids.setdefault(cell, len(ids) * base) for cell in column])
+        base *= len(ids)
+    return columns
 
 
 def most_halves(parting: Parting, rows: list[Row]) -> int:

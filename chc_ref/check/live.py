@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 from array import array
 from collections.abc import Callable, Hashable, Iterator
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import attrs
 import networkx as nx
@@ -51,8 +51,7 @@ class Lasso:
 # ------------------------------------------------------------------ by local steps
 
 
-@attrs.frozen
-class _Step:
+class _Step(NamedTuple):
     at: int
     before: int
     after: int

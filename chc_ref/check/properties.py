@@ -25,6 +25,11 @@ class Properties:
         self.predicates = requirements.invariants()
         index = cells.system.index
         self.places = [tuple(index[name] for name in one.reads) for one in self.predicates]
+        self.reading = [
+            [(n, len(of) > 1) for n, of in enumerate(self.places) if at in of]
+            for at in range(len(cells.states))
+        ]
+        """By component, the predicates that read it, and whether they read others as well."""
         self.passed_over: set[str] = set()
         """Names of requirements of which a violation is known, and no other one is wanted."""
         self._seen = Interner()
@@ -40,26 +45,26 @@ class Properties:
 
         Of one that reads this component alone, that is whether it holds.
         """
-        of: Cell = self.cells.cells.values[cell]
-        found = self._summaries.get((of.at, of.state))
+        at, state, contents = self.cells.cells.values[cell]
+        found = self._summaries.get((at, state))
         if found is None:
-            found = self._summaries[of.at, of.state] = self._summary(of.at, cell)
-        return found << FLAGS | (QUIET if self._quiet[cell] else 0)
+            found = self._summaries[at, state] = self._summary(at, cell)
+        quiet = not any(contents) and self._quiet[cell]
+        return found << FLAGS | (QUIET if quiet else 0)
 
     def _summary(self, at: int, cell: int) -> int:
         seen = []
-        for number, places in enumerate(self.places):
-            if places == (at,) and self._wrong(number, (cell,)) is not None:
-                seen.append(-1 - number)
-            elif len(places) > 1 and at in places:
+        for number, others in self.reading[at]:
+            if others:
                 seen.append(self._look(number, cell))
+            elif self._wrong(number, (cell,)) is not None:
+                seen.append(-1 - number)
         return self._looked(tuple(seen))
 
     def combined(self, cell: int) -> Row:
         """Give ids of what predicates on several components see of a cell."""
         of: Cell = self.cells.cells.values[cell]
-        several = (n for n, at in enumerate(self.places) if len(at) > 1 and of.at in at)
-        return tuple(self._look(number, cell) for number in several)
+        return tuple(self._look(number, cell) for number, others in self.reading[of.at] if others)
 
     def several(self) -> set[int]:
         """Give the positions of what predicates on several components read."""
