@@ -62,7 +62,7 @@ def test_rules_guards_and_marks_are_changed(
     mutation: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One changed comparison, one dropped guard, one missing mark; and each mutant once."""
-    (tmp_path / "rules.py").write_text(SOURCE)
+    (tmp_path / "amended.py").write_text(SOURCE)
     monkeypatch.setattr(mutation, "CORE", tmp_path)
     found = list(mutation.mutants("amended"))
     after = [mutant.after for mutant in found]
