@@ -75,7 +75,7 @@ OutputAfterDelete == TRUE   \* REC-2: a packet leaves once the root has its dele
 DeleteAfterCommits == TRUE  \* DEL-3: the log keeps a packet until its updates are committed
 
 VARIABLES
-    channel,    \* what is under way on each channel, oldest first
+    channel,    \* what is under way from everybody to everybody, oldest first
     arrived,    \* root: packets that have come; 1 .. arrived are their clocks (ROOT-1)
     log,        \* root: what it knows of each packet that it has logged
     node,       \* NF instances, each with its queue; see Node
@@ -112,12 +112,16 @@ Members(v) == {i \in Instances : VertexOf[i] = v}
 IsLast(i) == VertexOf[i] = Last
 Above(i) == IF VertexOf[i] = 1 THEN {"root"} ELSE Members(VertexOf[i] - 1)
 
+\* To whom everybody sends; a channel is a pair of these.
 Addresses == Instances \cup {"root", "store", "manager", "sink"}
-Channels ==
-    UNION {Above(i) \X {i} : i \in Instances}
-    \cup (Instances \X {"store", "manager"}) \cup ({"store", "manager"} \X Instances)
-    \cup (Members(Last) \X {"root", "sink"}) \cup ({"root"} \X Members(Last))
-    \cup {<<"store", "root">>, <<"manager", "root">>, <<"manager", "store">>, <<"store", "manager">>}
+Below(v) == IF v = Last THEN {"root", "sink"} ELSE Members(v + 1)
+To == [x \in Addresses |->
+         CASE x \in Instances -> Below(VertexOf[x]) \cup {"store", "manager"}
+           [] x = "root" -> Members(1) \cup Members(Last)
+           [] x = "store" -> Instances \cup {"root", "manager"}
+           [] x = "manager" -> Instances \cup {"root", "store"}
+           [] x = "sink" -> {}]
+Channels == UNION {{x} \X To[x] : x \in Addresses}
 
 -----------------------------------------------------------------------------
 (* Messages.  A session of 0 says that a packet is not replayed, Nobody that it is for no one. *)
@@ -211,7 +215,8 @@ NodeOK(i, n) ==
     /\ \A j \in DOMAIN n.over : n.over[j] \in Sessions
 
 TypeOK ==
-    /\ channel \in [Channels -> Seq(Message)]
+    /\ DOMAIN channel = Addresses
+    /\ \A x \in Addresses : channel[x] \in [To[x] -> Seq(Message)]
     /\ arrived \in Numbers
     /\ DOMAIN log \subseteq 1 .. arrived
     /\ \A k \in DOMAIN log : log[k] \in LogEntry
@@ -230,7 +235,7 @@ TypeOK ==
     /\ crashed \in [Instances -> 0 .. MostCrashes]
 
 Init ==
-    /\ channel = [c \in Channels |-> <<>>]
+    /\ channel = [x \in Addresses |-> [y \in To[x] |-> <<>>]]
     /\ arrived = 0
     /\ log = <<>>
     /\ node = [i \in Instances |-> [Down EXCEPT !.up = TRUE]]
@@ -249,21 +254,22 @@ Init ==
 -----------------------------------------------------------------------------
 (* Channels *)
 
-Comes(c, type) == channel[c] # <<>> /\ Head(channel[c]).type = type
+Content(c) == channel[c[1]][c[2]]
+Oldest(c) == Head(Content(c))
+Comes(c, type) == Content(c) # <<>> /\ Oldest(c).type = type
 
 \* What somebody sends in a step: messages for each address.
 Silence == [a \in Addresses |-> <<>>]
 Sent(out, to, m) == [out EXCEPT ![to] = Append(@, m)]
 Send(to, m) == Sent(Silence, to, m)
+Behind(contents, out) == [a \in DOMAIN contents |-> contents[a] \o out[a]]
 
 SendFrom(source, out) ==  \* without having been told to
-    channel' = [c \in Channels |-> IF c[1] = source THEN channel[c] \o out[c[2]] ELSE channel[c]]
+    channel' = [channel EXCEPT ![source] = Behind(@, out)]
 
 TakeAndSend(c, out) ==  \* the receiver of c takes the oldest message
-    channel' = [d \in Channels |->
-                  IF d = c THEN Tail(channel[d])
-                  ELSE IF d[1] = c[2] THEN channel[d] \o out[d[2]]
-                  ELSE channel[d]]
+    channel' = [channel EXCEPT ![c[1]][c[2]] = Tail(@),
+                               ![c[2]] = IF out = Silence THEN @ ELSE Behind(@, out)]
 
 (***************************************************************************)
 (* SPLIT-3, DUP-3: the splitter behind vertex v sends a packet to its      *)
@@ -300,7 +306,7 @@ Kept(k, entry) == IF IsOver(entry) THEN Without(log, k) ELSE With(log, k, entry)
 \* ROOT-3, REC-2: a packet has ended; of its deletes the first lets it leave.
 RootTakesDelete(c) ==
     /\ Comes(c, "delete")
-    /\ LET d == Head(channel[c])
+    /\ LET d == Oldest(c)
            first == d.clock \in DOMAIN log /\ ~log[d.clock].ended
        IN  /\ log' = IF first
                      THEN Kept(d.clock, [log[d.clock] EXCEPT !.ended = TRUE, !.vector = d.vector])
@@ -311,7 +317,7 @@ RootTakesDelete(c) ==
 \* DEL-2: the store has committed an update; a signal for a packet that is over is nothing.
 RootTakesCommitted(c) ==
     /\ Comes(c, "committed")
-    /\ LET m == Head(channel[c])
+    /\ LET m == Oldest(c)
        IN  log' = IF m.clock \in DOMAIN log
                   THEN Kept(m.clock, [log[m.clock] EXCEPT !.signals = @ \cup {m.update}])
                   ELSE log
@@ -322,7 +328,7 @@ RootTakesCommitted(c) ==
 \* and behind them the mark that the replay is over, with the newest clock that was given by then.
 RootTakesReplay(c) ==
     /\ Comes(c, "replay")
-    /\ LET r == Head(channel[c])
+    /\ LET r == Oldest(c)
            again(a) == LET goes(k) == /\ k \in DOMAIN log /\ ReplayLog
                                       /\ a \in Receivers(0, Packet(k, r.target, r.session))
                            clocks == SelectSeq([k \in 1 .. arrived |-> k], goes)
@@ -515,7 +521,7 @@ QueueItem(i, s, item) ==
 
 InstanceTakesItem(c) ==
     LET i == c[2]
-    IN  GoOn(c, WorkOn(i, [Awake(i) EXCEPT !.state = QueueItem(i, @, Head(channel[c]))]))
+    IN  GoOn(c, WorkOn(i, [Awake(i) EXCEPT !.state = QueueItem(i, @, Oldest(c))]))
 
 InstanceTakesPacket(c) == Comes(c, "packet") /\ InstanceTakesItem(c)
 InstanceTakesReplayEnd(c) == Comes(c, "end") /\ InstanceTakesItem(c)
@@ -530,7 +536,7 @@ InstanceTakesDeleted(c) ==
     /\ Comes(c, "deleted")
     /\ LET i == c[2]
            r == Awake(i)
-           d == Head(channel[c])
+           d == Oldest(c)
            p == r.state.work[1].packet
            left == IF d.first \/ ~LeaveOnFirstDelete THEN Leave(r, p) ELSE r
        IN  GoOn(c, IF d.start = r.state.start /\ Awaits(r.state, "delete", d.clock)
@@ -555,7 +561,7 @@ InstanceTakesGranted(c) ==
     /\ LET i == c[2]
            r == Awake(i)
            n == r.state
-           g == Head(channel[c])
+           g == Oldest(c)
            f == FlowOf(g)
            asked == f \in DOMAIN n.blocked /\ n.blocked[f] # <<>> /\ Head(n.blocked[f]).clock = g.clock
            idle == [r EXCEPT !.state.work = <<>>]
@@ -577,7 +583,7 @@ FlushTimer(i) ==
 \* REC-1: a failover begins, empty, and waits for its replay.
 InstanceTakesStart(c) ==
     /\ Comes(c, "start")
-    /\ LET s == Head(channel[c]).session
+    /\ LET s == Oldest(c).session
        IN  /\ node' = [node EXCEPT ![c[2]] =
                          [Down EXCEPT !.up = TRUE, !.start = s, !.recovering = TRUE]]
            /\ TakeAndSend(c, Send("manager", Ready(s)))
@@ -607,8 +613,8 @@ Crash(i) ==
 \* the sink is on the wire.
 Lose(c) ==
     /\ c[1] \in Instances /\ ~node[c[1]].up
-    /\ c[2] # "sink" /\ channel[c] # <<>>
-    /\ channel' = [channel EXCEPT ![c] = <<>>]
+    /\ c[2] # "sink" /\ Content(c) # <<>>
+    /\ channel' = [channel EXCEPT ![c[1]][c[2]] = <<>>]
     /\ UNCHANGED <<root, node, store, manager, delivered, crashed>>
 
 -----------------------------------------------------------------------------
@@ -625,7 +631,7 @@ StoreTakesApply(c) ==
     /\ Comes(c, "apply")
     /\ LET i == c[1]
            v == VertexOf[i]
-           u == Head(channel[c])
+           u == Oldest(c)
            k == u.entry.clock
            f == Packets[k]
            own == u.object = OwnObject
@@ -648,7 +654,7 @@ StoreTakesAcquire(c) ==
     /\ Comes(c, "acquire")
     /\ LET i == c[1]
            v == VertexOf[i]
-           m == Head(channel[c])
+           m == Oldest(c)
            k == m.clock
            latest == \A j \in AppliedClocks(v, Packets[k]) : j <= k
        IN  IF IsVoid(i, m) THEN TakeAndSend(c, Silence) /\ UNCHANGED owner
@@ -659,7 +665,7 @@ StoreTakesAcquire(c) ==
 \* REC-1: what this instance sent before its new start is void from now on.
 StoreTakesFence(c) ==
     /\ Comes(c, "fence")
-    /\ LET m == Head(channel[c])
+    /\ LET m == Oldest(c)
        IN  /\ fence' = [fence EXCEPT ![m.instance] = m.start]
            /\ TakeAndSend(c, Send("manager", Fenced(m)))
     /\ UNCHANGED <<root, node, owner, applied, counted, manager, delivered, crashed>>
@@ -670,7 +676,7 @@ StoreTakesFence(c) ==
 \* REC-1: the failover may begin, unless it has failed again.
 ManagerTakesFenced(c) ==
     /\ Comes(c, "fenced")
-    /\ LET m == Head(channel[c])
+    /\ LET m == Oldest(c)
            begins == m.start = starts[m.instance] /\ m.instance \in fencing
        IN  /\ fencing' = IF begins THEN fencing \ {m.instance} ELSE fencing
            /\ TakeAndSend(c, IF begins THEN Send(m.instance, Start(m.start)) ELSE Silence)
@@ -681,7 +687,7 @@ ManagerTakesFenced(c) ==
 ManagerTakesReady(c) ==
     /\ Comes(c, "ready")
     /\ LET i == c[1]
-           s == Head(channel[c]).session
+           s == Oldest(c).session
            known == i \in DOMAIN recovering /\ recovering[i] = [start |-> s, runs |-> FALSE]
            run == With(recovering, i, [start |-> s, runs |-> TRUE])
            isTarget(j) == j \in DOMAIN run /\ run[j].runs
@@ -698,7 +704,7 @@ ManagerTakesReady(c) ==
 \* A failover has taken its replay in; the end of an earlier one tells nothing.
 ManagerTakesRecovered(c) ==
     /\ Comes(c, "recovered")
-    /\ recovering' = IF Head(channel[c]).session = replay THEN Without(recovering, c[1])
+    /\ recovering' = IF Oldest(c).session = replay THEN Without(recovering, c[1])
                      ELSE recovering
     /\ TakeAndSend(c, Silence)
     /\ UNCHANGED <<root, node, store, session, replay, starts, fencing, delivered, crashed>>
@@ -706,29 +712,44 @@ ManagerTakesRecovered(c) ==
 -----------------------------------------------------------------------------
 SinkTakesOutput(c) ==
     /\ Comes(c, "output")
-    /\ delivered' = Append(delivered, Head(channel[c]))
+    /\ delivered' = Append(delivered, Oldest(c))
     /\ TakeAndSend(c, Silence)
     /\ UNCHANGED <<root, node, store, manager, crashed>>
 
 -----------------------------------------------------------------------------
 FromOutside == Arrive \/ \E i \in Instances : Crash(i)
 
+\* Channels, by what they bring.
+Ways == UNION {Above(i) \X {i} : i \in Instances}
+Grants == {"store"} \X Instances
+Starts == {"manager"} \X Instances
+Requests == Instances \X {"store"}
+Reports == Instances \X {"manager"}
+Ends == Members(Last) \X {"root"}
+Answers == {"root"} \X Members(Last)
+Outputs == Members(Last) \X {"sink"}
+Losses == {c \in Channels : c[1] \in Fragile}
+
 Inside ==
+    \/ \E c \in Ends : RootTakesDelete(c)
+    \/ RootTakesCommitted(<<"store", "root">>) \/ RootTakesReplay(<<"manager", "root">>)
+    \/ \E c \in Ways : InstanceTakesPacket(c) \/ InstanceTakesReplayEnd(c)
+    \/ \E c \in Answers : InstanceTakesDeleted(c)
+    \/ \E c \in Grants : InstanceTakesGranted(c)
+    \/ \E c \in Starts : InstanceTakesStart(c)
     \/ \E i \in Instances : FlushTimer(i)
-    \/ \E c \in Channels :
-         \/ RootTakesDelete(c) \/ RootTakesCommitted(c) \/ RootTakesReplay(c)
-         \/ InstanceTakesPacket(c) \/ InstanceTakesReplayEnd(c) \/ InstanceTakesDeleted(c)
-         \/ InstanceTakesGranted(c) \/ InstanceTakesStart(c)
-         \/ StoreTakesApply(c) \/ StoreTakesAcquire(c) \/ StoreTakesFence(c)
-         \/ ManagerTakesFenced(c) \/ ManagerTakesReady(c) \/ ManagerTakesRecovered(c)
-         \/ SinkTakesOutput(c)
-         \/ Lose(c)
+    \/ \E c \in Requests : StoreTakesApply(c) \/ StoreTakesAcquire(c)
+    \/ StoreTakesFence(<<"manager", "store">>)
+    \/ ManagerTakesFenced(<<"store", "manager">>)
+    \/ \E c \in Reports : ManagerTakesReady(c) \/ ManagerTakesRecovered(c)
+    \/ \E c \in Outputs : SinkTakesOutput(c)
+    \/ \E c \in Losses : Lose(c)
 
 Next == FromOutside \/ Inside
 
 \* Nothing is under way, and nothing waits for a timer.
 AtRest ==
-    /\ \A c \in Channels : channel[c] = <<>>
+    /\ \A c \in Channels : Content(c) = <<>>
     /\ \A i \in Instances : node[i].unflushed = <<>>
 
 (***************************************************************************)

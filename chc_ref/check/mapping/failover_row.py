@@ -27,6 +27,7 @@ from chc_ref.system.network import Deliver
 
 KINDS = ("counter", "recorder", "pass")
 NOBODY = "nobody"
+FRAMEWORK = ("root", "store", "manager", "sink")
 
 WAITS = {Wait.PEEK: "grant", Wait.DELETE: "delete"}
 
@@ -214,28 +215,25 @@ class FailoverRow:
     # ------------------------------------------------------------------ messages
 
     def _channels(self, state: State) -> Names:
-        """Give what is under way, but for channels that nobody ever uses."""
-        contents = zip(self.system.channels, state.channels, strict=True)
-        return {
-            (source, to): [self._message(source, item) for item in content]
-            for (source, to), content in contents
-            if content or self._is_used(source, to)
-        }
+        """Give what is under way from everybody to everybody, but for channels never used."""
+        contents: Names = {one: {} for one in (*self.instances, *FRAMEWORK)}
+        for (source, to), content in zip(self.system.channels, state.channels, strict=True):
+            if content or to in self._to(source):
+                contents[source][to] = [self._message(source, item) for item in content]
+        return contents
 
-    def _is_used(self, source: Address, to: Address) -> bool:
-        ends = {source, to}
-        if ends <= {"root", "store", "manager"}:
-            return (source, to) not in {("root", "store"), ("root", "manager")}
-        if ends & {"store", "manager"}:
-            return "sink" not in ends
-        last = ends & set(self.system.physical.instances[self.row[-1].name])
-        if to == "sink":
-            return bool(last)
-        above = 0 if source == "root" else self.places[vertex_of(source)]
-        if to == "root":
-            return bool(last)
-        below = self.places[vertex_of(to)]
-        return below == above + 1 or (source == "root" and bool(last))
+    def _to(self, source: Address) -> set[Address]:
+        """Give everybody to whom somebody sends."""
+        members = [set(self.system.physical.instances[of.name]) for of in self.row]
+        every = set(self.instances)
+        if source in every:
+            below = (*members, {"root", "sink"})[self.places[vertex_of(source)]]
+            return below | {"store", "manager"}
+        return {
+            "root": members[0] | members[-1],
+            "store": every | {"root", "manager"},
+            "manager": every | {"root", "store"},
+        }.get(source, set())
 
     def _message(self, source: Address, item: Any) -> Names:
         """Give a message, or what a queue or an instance holds of it."""
