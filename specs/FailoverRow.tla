@@ -440,7 +440,7 @@ LaneIsFree(i, n) ==
 PassThrough(i, r, item) ==
     LET v == VertexOf[i]
         end == [item EXCEPT !.from = i]
-        work == [for |-> "grant", packet |-> item, before |-> Initial(v)]
+        work == [for |-> "grant", packet |-> item, before |-> NoValue]
     IN  IF item.type = "packet"
         THEN Ask([Flush(r) EXCEPT !.state.work = <<work>>], item.clock, TRUE)
         ELSE IF item.target = i THEN Tell(r, "manager", Recovered(item.session))

@@ -44,7 +44,7 @@ TypeOK ==
 Init ==
     /\ taken = 0
     /\ failures = 0
-    /\ stored = [v \in Vertices |-> [f \in Flows |-> Initial(v)]]
+    /\ stored = [v \in Vertices |-> [f \in Flows |-> NoValue]]
     /\ totals = [v \in Vertices |-> 0]
     /\ left = <<>>
     /\ lost = {}
@@ -61,8 +61,8 @@ Take ==
 Settle(v, f) ==
     /\ OwnObject \in ObjectsOf(v)
     /\ \E n \in 1 .. Len(Came(f, taken)) :
-         /\ stored[v][f] = IdealValue(v, f, n - 1)
-         /\ stored' = [stored EXCEPT ![v][f] = IdealValue(v, f, n)]
+         /\ stored[v][f] = IdealValue[v][f][n - 1]
+         /\ stored' = [stored EXCEPT ![v][f] = IdealValue[v][f][n]]
     /\ UNCHANGED <<taken, failures, totals, left, lost>>
 
 SettleTotal(v) ==
@@ -75,7 +75,7 @@ SettleTotal(v) ==
 Leave(k) ==
     /\ k <= taken /\ ~HasLeft(k) /\ k \notin lost
     /\ \A j \in 1 .. k - 1 : Packets[j] = Packets[k] => HasLeft(j) \/ j \in lost
-    /\ left' = Append(left, [clock |-> k, said |-> Said(k)])
+    /\ left' = Append(left, [clock |-> k, said |-> Said[k]])
     /\ UNCHANGED <<taken, failures, stored, totals, lost>>
 
 \* REC-2: a packet will not leave; not more of them than there were failures.

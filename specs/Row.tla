@@ -52,19 +52,19 @@ Sayings == Seq(Numbers)  \* what has been written on a packet
 Entry(v, k, said) == [clock |-> k, said |-> IF Kinds[v] = "recorder" THEN said ELSE <<>>]
 Entries == [clock : Clocks, said : Sayings]
 
-Values == Numbers \cup Seq(Entries)
-Initial(v) == IF Kinds[v] = "recorder" THEN <<>> ELSE 0
+Values == [number : Numbers, list : Seq(Entries)]  \* a counter's, a recorder's; none is a pass's
+NoValue == [number |-> 0, list |-> <<>>]
 Updated(v, value, entry) ==
-    CASE Kinds[v] = "counter" -> value + 1
-      [] Kinds[v] = "recorder" -> Append(value, entry)
+    CASE Kinds[v] = "counter" -> [value EXCEPT !.number = @ + 1]
+      [] Kinds[v] = "recorder" -> [value EXCEPT !.list = Append(@, entry)]
       [] OTHER -> value
 ValueOf(v, entries) ==
-    CASE Kinds[v] = "counter" -> Len(entries)
-      [] Kinds[v] = "recorder" -> entries
-      [] OTHER -> Initial(v)
+    CASE Kinds[v] = "counter" -> [NoValue EXCEPT !.number = Len(entries)]
+      [] Kinds[v] = "recorder" -> [NoValue EXCEPT !.list = entries]
+      [] OTHER -> NoValue
 
 \* What the NF writes on a packet, by the value after it.
-Written(v, value) == IF Kinds[v] = "counter" THEN <<value>> ELSE <<>>
+Written(v, value) == IF Kinds[v] = "counter" THEN <<value.number>> ELSE <<>>
 
 -----------------------------------------------------------------------------
 (* The ideal chain: packets one after the other, in the order of their clocks (COE). *)
@@ -72,13 +72,17 @@ Written(v, value) == IF Kinds[v] = "counter" THEN <<value>> ELSE <<>>
 RECURSIVE SaidBefore(_, _)
 SaidBefore(v, k) ==  \* what is on packet k when it comes to vertex v
     IF v = 1 THEN <<>>
-    ELSE SaidBefore(v - 1, k) \o Written(v - 1, Len(Came(Packets[k], k)))
+    ELSE LET place == [NoValue EXCEPT !.number = Len(Came(Packets[k], k))]
+         IN  SaidBefore(v - 1, k) \o Written(v - 1, place)
 
-Said(k) == SaidBefore(Last + 1, k)
-
-\* What vertex v has added to the object of flow f for its first n packets.
-IdealEntries(v, f, n) ==
-    LET came == Came(f, Len(Packets))
-    IN  [m \in 1 .. n |-> Entry(v, came[m], SaidBefore(v, came[m]))]
-IdealValue(v, f, n) == ValueOf(v, IdealEntries(v, f, n))
+\* What is on each packet when it leaves; what all packets have added to each flow's object; and
+\* its value after the first of them.
+Said == [k \in Clocks |-> SaidBefore(Last + 1, k)]
+IdealEntries ==
+    [v \in Vertices |-> [f \in Flows |->
+       LET came == Came(f, Len(Packets))
+       IN  [n \in 1 .. Len(came) |-> Entry(v, came[n], SaidBefore(v, came[n]))]]]
+IdealValue ==
+    [v \in Vertices |-> [f \in Flows |->
+       [n \in 0 .. Len(IdealEntries[v][f]) |-> ValueOf(v, SubSeq(IdealEntries[v][f], 1, n))]]]
 =============================================================================

@@ -113,7 +113,7 @@ class FailoverRow:
             "channel": self._channels(state),
             "arrived": root.count,
             "log": {clock: self._entry(entry) for clock, entry in root.log.items()},
-            "node": {one: self._node(one, of[one]) for one in self.instances},
+            "node": {one: self._node(of[one]) for one in self.instances},
             **self._store(of["store"]),
             **vertex.manager(of["manager"], self.instances),
             "delivered": [self._message("", output) for output in of["sink"].outputs],
@@ -128,7 +128,7 @@ class FailoverRow:
             "signals": self._updates(entry.signals.get((), 0)),
         }
 
-    def _node(self, at: Address, node: NodeState) -> Names:
+    def _node(self, node: NodeState) -> Names:
         instance = node.instance
 
         def items(of: Any) -> list[Names]:
@@ -139,7 +139,7 @@ class FailoverRow:
             "start": instance.client.start,
             **self._queue(node.queue),
             "aside": items(node.queue.aside),
-            "work": [] if instance.work is None else [self._work(at, instance.work)],
+            "work": [] if instance.work is None else [self._work(instance.work)],
             "ready": [self._message("", item) for item in instance.ready],
             "lane": items(instance.lane),
             "queue": items(instance.fifo),
@@ -165,13 +165,12 @@ class FailoverRow:
             "over": dict(queue.over.items()),
         }
 
-    def _work(self, at: Address, work: Work) -> Names:
+    def _work(self, work: Work) -> Names:
         """Give the packet in work, as it is by now, and the value that it was processed on."""
         assert work.wait is not None  # between two steps the packet in work waits
         packet = work.packet
         if work.wait is Wait.PEEK:
-            of = self.row[self.places[vertex_of(at)] - 1]
-            before = _value([(o.name, o.initial) for o in of.nf.objects if o.per_flow])
+            before = _value(())
         else:
             (headers,) = work.leaving.outputs
             packet, before = attrs.evolve(packet, headers=headers), _value(work.values)
@@ -291,10 +290,11 @@ def _recorded(headers: Any) -> Names:
     return {"clock": headers[1], "said": _said(headers)}
 
 
-def _value(values: Any) -> Any:
-    """Give a flow's value: a number, or the packets that were written down; 0 without state."""
+def _value(values: Any) -> Names:
+    """Give a flow's value: a number, or the packets that were written down, or none of both."""
     ((_, of),) = values or [("", 0)]
-    return of if isinstance(of, int) else [_recorded(headers) for headers in of]
+    number, listed = (of, ()) if isinstance(of, int) else (0, of)
+    return {"number": number, "list": [_recorded(headers) for headers in listed]}
 
 
 def _version(update: Any, of: Any) -> Names:
