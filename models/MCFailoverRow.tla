@@ -9,18 +9,21 @@ Places == [i \in {"first.0", "first.1"} |-> 1] @@ [i \in {"second.0", "second.1"
 HomeAt(zero, one) == [f \in Flows |-> IF f \in {"A", "B"} THEN one ELSE zero]
 Homes == <<HomeAt("first.0", "first.1"), HomeAt("second.0", "second.1")>>
 
-A == <<"A">>
+Anyone == {"first.0", "first.1", "second.0", "second.1"}
+First == {"first.1"}
+Second == {"second.1"}
+Either == First \cup Second
+
+JustA == <<"A">>
 AA == <<"A", "A">>
 AB == <<"A", "B">>
-AD == <<"A", "D">>
 AAB == <<"A", "A", "B">>
 AAD == <<"A", "A", "D">>
 
-OnlySecond == <<"pass", "recorder">>
-OnlyFirst == <<"counter", "pass">>
+CountPass == <<"counter", "pass">>
 CountRecord == <<"counter", "recorder">>
-RecordCount == <<"recorder", "counter">>
-RecordTwice == <<"recorder", "recorder">>
+RecordPass == <<"recorder", "pass">>
+PassRecord == <<"pass", "recorder">>
 
 AtOnce == <<TRUE, TRUE>>
 ByTimer == <<FALSE, FALSE>>
@@ -28,5 +31,7 @@ ByTimer == <<FALSE, FALSE>>
 (* Other rules, each of which is wrong. *)
 
 EndIgnored(i, s, m) == s
+NeverLeaves(r, p) == r
+FewValues == {NoValue}
 Always == TRUE
 ====

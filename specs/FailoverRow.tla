@@ -62,14 +62,11 @@ SuppressPackets == TRUE     \* DUP-1: a packet that was queued is not queued aga
 TellReplays == TRUE         \* QUEUE-2: a packet replayed to another instance is no such repeat
 Emulate == TRUE             \* DUP-3: a packet that is replayed to another instance updates nothing
 ClearTarget == TRUE         \* DUP-3: a replayed packet goes on as any other from where it was for
-AwaitPacket == TRUE         \* DUP-3: it passes through behind the packet itself
 SeeThePast == TRUE          \* DUP-3: it does not see what later ones did
 FlushReplayed == TRUE       \* DUP-3: what it did where it was for is flushed at once
 SetAside == TRUE            \* CLONE-2: what is not replayed waits for the end of the replay
 AwaitEnds == TRUE           \* CLONE-2: which has come when every splitter above has sent it
-DropReplayed == TRUE        \* REC-1: of what waited, what was in the replay is dropped
 ReplayLog == TRUE           \* REC-1: the log is replayed to the failover
-FenceFirst == TRUE          \* REC-1: the store voids what the dead instance sent
 LeaveOnFirstDelete == TRUE  \* REC-2: of two deletes of a packet one lets it leave
 OutputAfterDelete == TRUE   \* REC-2: a packet leaves once the root has its delete
 DeleteAfterCommits == TRUE  \* DEL-3: the log keeps a packet until its updates are committed
@@ -430,7 +427,7 @@ Take(i, r, item) ==
 LaneIsFree(i, n) ==
     LET item == Head(n.lane)
     IN  IF item.type = "packet"
-        THEN AwaitPacket /\ FlowOf(item) \in DOMAIN n.blocked =>
+        THEN FlowOf(item) \in DOMAIN n.blocked =>
                \A p \in Range(n.blocked[FlowOf(item)]) : p.clock # item.clock
         ELSE item.target = i =>
                \A f \in DOMAIN n.blocked : \A p \in Range(n.blocked[f]) : p.target # i
@@ -494,8 +491,7 @@ AdmitEnd(i, s, m) ==
         heard == {m.from} \cup IF r \in DOMAIN s.ends THEN s.ends[r].heard ELSE {}
         ended == [s EXCEPT !.ends = Without(@, r), !.over = With(@, m.target, m.session),
                            !.queue = Append(@, m)]
-        isNew(item) == ~(/\ item.type = "packet" /\ item.target = Nobody
-                         /\ DropReplayed /\ item.clock <= m.newest)
+        isNew(item) == item.type = "packet" /\ item.target = Nobody => item.clock > m.newest
     IN  IF m.target \in DOMAIN s.over /\ m.session <= s.over[m.target] THEN s
         ELSE IF AwaitEnds /\ ~(Above(i) \subseteq heard)
         THEN [s EXCEPT !.ends = With(@, r, [heard |-> heard, newest |-> m.newest])]
@@ -604,9 +600,8 @@ Crash(i) ==
     /\ replay' = session + 1
     /\ starts' = [starts EXCEPT ![i] = session + 1]
     /\ recovering' = With(recovering, i, [start |-> session + 1, runs |-> FALSE])
-    /\ IF FenceFirst
-       THEN fencing' = fencing \cup {i} /\ SendFrom("manager", Send("store", Fence(i, session + 1)))
-       ELSE SendFrom("manager", Send(i, Start(session + 1))) /\ UNCHANGED fencing
+    /\ fencing' = fencing \cup {i}
+    /\ SendFrom("manager", Send("store", Fence(i, session + 1)))
     /\ UNCHANGED <<root, store, delivered>>
 
 \* What a dead instance had under way, and was not yet taken, may be lost.  What has left for

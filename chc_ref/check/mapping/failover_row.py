@@ -5,11 +5,15 @@ Names and selection alone, as in ``failover``.
 
 from __future__ import annotations
 
+import itertools
 from functools import cached_property
 from typing import Any
 
 import attrs
 
+from chc_ref.check.mapping import vertex
+from chc_ref.check.mapping.failover import HAPPENS, TAKES
+from chc_ref.check.mapping.vertex import Names
 from chc_ref.core import messages as m
 from chc_ref.core.chain import Vertex
 from chc_ref.core.node import NodeState
@@ -17,9 +21,6 @@ from chc_ref.core.partition import home
 from chc_ref.core.queue import QueueState
 from chc_ref.core.values import Address, Flow, vertex_of
 from chc_ref.core.work import Loaded, Wait, Work
-from chc_ref.check.mapping import vertex
-from chc_ref.check.mapping.failover import HAPPENS, TAKES
-from chc_ref.check.mapping.vertex import Names
 from chc_ref.errors import UsageError
 from chc_ref.itf import Record
 from chc_ref.system.composition import WORLD, Action, Happen, Lose, State, System
@@ -37,7 +38,7 @@ SESSIONS = {m.Start: "start", m.Ready: "ready", m.Recovered: "recovered"}
 
 @attrs.frozen
 class FailoverRow:
-    """The mapping for the models of a row of vertices, in which instances fail and no flow moves."""
+    """The mapping for models of a row of vertices, in which instances fail and no flow moves."""
 
     system: System
 
@@ -46,7 +47,7 @@ class FailoverRow:
         """Give the vertices from the root on."""
         chain = self.system.physical.chain
         names = [of.name for of in chain.vertices]
-        if set(chain.edges) != set(zip(names, names[1:], strict=False)):
+        if set(chain.edges) != set(itertools.pairwise(names)):
             raise UsageError("FailoverRow.tla has no chain but a row of vertices")
         if wrong := [of.nf.name for of in chain.vertices if of.nf.name not in KINDS]:
             raise UsageError(f"FailoverRow.tla has no NF {wrong[0]!r}")
@@ -192,7 +193,10 @@ class FailoverRow:
                 for of in self.row
             ],
             "applied": [
-                {flow: [_version(*one) for one in own.get((of.name, flow), ())] for flow in self.flows}
+                {
+                    flow: [_version(*one) for one in own.get((of.name, flow), ())]
+                    for flow in self.flows
+                }
                 for of in self.row
             ],
             "counted": [vertex.counted(memory, of.name) for of in self.row],
@@ -236,6 +240,7 @@ class FailoverRow:
 
     def _message(self, source: Address, item: Any) -> Names:
         """Give a message, or what a queue or an instance holds of it."""
+        of: Any
         match item:
             case m.Packet(clock):
                 return {
@@ -247,27 +252,27 @@ class FailoverRow:
                     "session": item.session,
                 }
             case Loaded(packet, values, owned=True):
-                named = {"type": "loaded", "packet": self._message("", packet)}
-                return {**named, "value": _value(values)}
+                of = self._message("", packet)
+                return {"type": "loaded", "packet": of, "value": _value(values)}
             case m.ReplayEnd(target, session, newest):
-                named = {"type": "end", "from": source, "target": target, "session": session}
-                return {**named, "newest": max(newest, default=0)}
+                of = {"from": source, "target": target, "session": session}
+                return {"type": "end", **of, "newest": max(newest, default=0)}
             case m.Deleted(clock, _, first, start):
                 return {"type": "deleted", "clock": clock, "first": first, "start": start}
-            case m.Delete(clock, vectors=((_, vector),), start=start):
-                named = {"type": "delete", "clock": clock, "start": start}
-                return {**named, "vector": self._updates(vector)}
+            case m.Delete(clock, vectors=((_, tokens),), start=start):
+                vector = self._updates(tokens)
+                return {"type": "delete", "clock": clock, "vector": vector, "start": start}
             case m.Acquire(_, _, clock, peek, start):
                 return {"type": "acquire", "clock": clock, "peek": peek, "start": start}
             case m.Apply(update, start=start):
-                named = {"type": "apply", "entry": _entry(item), "start": start}
-                return {**named, "object": vertex.object_name(update.object)}
+                of = vertex.object_name(update.object)
+                return {"type": "apply", "entry": _entry(item), "object": of, "start": start}
             case m.Granted(_, _, clock, values, peek=peek, latest=latest):
-                named = {"type": "granted", "clock": clock, "peek": peek, "latest": latest}
-                return {**named, "value": _value(values)}
+                of = {"clock": clock, "peek": peek, "latest": latest}
+                return {"type": "granted", "value": _value(values), **of}
             case m.Committed(clock, _, token):
-                (update,) = self._updates(token)
-                return {"type": "committed", "clock": clock, "update": update}
+                (of,) = self._updates(token)
+                return {"type": "committed", "clock": clock, "update": of}
             case m.Output(clock, headers=headers):
                 return {"type": "output", "clock": clock, "said": _said(headers)}
             case m.Replay(target, session):
