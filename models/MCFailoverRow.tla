@@ -23,6 +23,7 @@ AAD == <<"A", "A", "D">>
 CountPass == <<"counter", "pass">>
 CountRecord == <<"counter", "recorder">>
 RecordPass == <<"recorder", "pass">>
+PassTwice == <<"pass", "pass">>
 PassRecord == <<"pass", "recorder">>
 
 AtOnce == <<TRUE, TRUE>>

@@ -283,7 +283,8 @@ EndReceivers(v, target) ==
       [] VertexOf[target] > v + 1 -> Members(v + 1)
       [] OTHER -> {}
 
-Forwarded(out, v, p) == [a \in Addresses |-> IF a \in Receivers(v, p) THEN Append(out[a], p) ELSE out[a]]
+Forwarded(out, v, p) ==
+    [a \in Addresses |-> IF a \in Receivers(v, p) THEN Append(out[a], p) ELSE out[a]]
 
 -----------------------------------------------------------------------------
 (* Root *)
@@ -559,7 +560,8 @@ InstanceTakesGranted(c) ==
            n == r.state
            g == Oldest(c)
            f == FlowOf(g)
-           asked == f \in DOMAIN n.blocked /\ n.blocked[f] # <<>> /\ Head(n.blocked[f]).clock = g.clock
+           asked == /\ f \in DOMAIN n.blocked /\ n.blocked[f] # <<>>
+                    /\ Head(n.blocked[f]).clock = g.clock
            idle == [r EXCEPT !.state.work = <<>>]
        IN  GoOn(c,
              IF g.peek
