@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from graphs import HERE, Specified, Table, stated, within
 
 from chc_ref.check import model as models
 from chc_ref.check.mapping.failover import Failover
+from chc_ref.check.mapping.failover_row import FailoverRow
 from chc_ref.check.mapping.reallocation import Reallocation
 from chc_ref.system.composition import System
 from chc_ref.tlc import behaviours
@@ -36,15 +38,34 @@ FAILS: Table = {
     "fragile": ["count.0", "count.1"],
     "most_crashes": 3,
 }
+FAILS_IN_ROW: Table = {
+    "vertices": [
+        {"name": "first", "nf": "counter", "instances": 2},
+        {"name": "second", "nf": "recorder", "instances": 2, "eager_flush": False},
+        {"name": "third", "nf": "counter", "instances": 2},
+    ],
+    "edges": [["first", "second"], ["second", "third"]],
+    "packets": list("ADA"),
+    "fragile": ["first.1", "second.0", "second.1", "third.1"],
+    "most_crashes": 2,
+}
 """Systems of many million states."""
+
+OF: dict[str, tuple[Table, Callable[[System], Specified]]] = {
+    "moves": (MOVES, Reallocation),
+    "fails": (FAILS, Failover),
+    "fails in a row": (FAILS_IN_ROW, FailoverRow),
+}
 
 RUNS = 4
 
 
-def systems(of: Table) -> tuple[System, Specified]:
+@pytest.fixture(params=OF)
+def of(request: pytest.FixtureRequest) -> tuple[System, Specified]:
     """Give a system of the core, and what it is in its specification."""
-    system = models.of_table(HERE, of).system()
-    return system, Failover(system) if "fragile" in of else Reallocation(system)
+    table, mapping = OF[request.param]
+    system = models.of_table(HERE, table).system()
+    return system, mapping(system)
 
 
 def walk(system: System, seed: int) -> list[Any]:
@@ -56,10 +77,11 @@ def walk(system: System, seed: int) -> list[Any]:
     return taken
 
 
-@pytest.mark.parametrize("of", [MOVES, FAILS], ids=["moves", "fails"])
-def test_runs_of_the_core_are_behaviours_of_the_specification(of: Table, tmp_path: Path) -> None:
+def test_runs_of_the_core_are_behaviours_of_the_specification(
+    of: tuple[System, Specified], tmp_path: Path
+) -> None:
     """Whole runs are; one in which a step is left out is none, from that step on."""
-    system, to = systems(of)
+    system, to = of
     mapping = Mapping(to.state, to.action)
     logs = [behaviours.logged(system, walk(system, seed), mapping) for seed in range(RUNS)]
     assert min(len(log.steps) for log in logs) > 30
@@ -74,10 +96,11 @@ def test_runs_of_the_core_are_behaviours_of_the_specification(of: Table, tmp_pat
     assert cut.number == gap
 
 
-@pytest.mark.parametrize("of", [MOVES, FAILS], ids=["moves", "fails"])
-def test_runs_of_the_specification_are_runs_of_the_core(of: Table, tmp_path: Path) -> None:
+def test_runs_of_the_specification_are_runs_of_the_core(
+    of: tuple[System, Specified], tmp_path: Path
+) -> None:
     """The core follows what TLC draws, and no step that it does not know."""
-    system, to = systems(of)
+    system, to = of
     mapping = Mapping(to.state, to.action)
     files = within(to, tmp_path, extends=f"MC{type(to).__name__}", behaviour="Safety")
     settings = Settings(short=True, limit_s=300)

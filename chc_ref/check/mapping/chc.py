@@ -11,9 +11,9 @@ from typing import Any
 
 import attrs
 
+from chc_ref.check.mapping.vertex import machine, token_bits
 from chc_ref.core import messages as m
 from chc_ref.core.values import Address, Branch, Flow, ObjectKey, vertex_of
-from chc_ref.core.varied import Varied
 from chc_ref.core.work import InstanceState, Work
 from chc_ref.errors import UsageError
 from chc_ref.itf import Record
@@ -88,13 +88,13 @@ class CHC:
             },
             "Identifier": {
                 (vertex, declared.name): number
-                for number, (vertex, declared) in enumerate(self._tokens, start=1)
+                for number, (vertex, declared) in enumerate(token_bits(self.system), start=1)
             },
         }
 
     def _below(self, name: str) -> list[str]:
         at = "root" if name == "root" else self.system.physical.instances[name][0]
-        return [edge.vertex for edge in self._machine(at).splitter.downstream]
+        return [edge.vertex for edge in machine(self.system, at).splitter.downstream]
 
     # ------------------------------------------------------------------ steps
 
@@ -246,25 +246,11 @@ class CHC:
         flow = self.system.world.arrivals[clock - 1].flow
         found = set()
         for branch, vector in vectors:
-            for bit, (vertex, declared) in enumerate(self._tokens):
+            for bit, (vertex, declared) in enumerate(token_bits(self.system)):
                 if vector >> bit & 1:
                     key = ObjectKey(vertex, declared.name, flow if declared.per_flow else ())
                     found.add(_update(clock, branch, key))
         return found
-
-    def _machine(self, at: Address) -> Any:
-        machine = self.system.physical.components[at]
-        return machine.component if isinstance(machine, Varied) else machine
-
-    @property
-    def _tokens(self) -> list[tuple[str, Any]]:
-        """Give (vertex, object) of each token bit."""
-        tokens: dict[int, tuple[str, Any]] = {}
-        for one in self.instances:
-            instance = self._machine(one).instance
-            for declared in instance.nf.objects:
-                tokens[instance.tokens[declared.name]] = (vertex_of(one), declared)
-        return [tokens[bit] for bit in sorted(tokens)]
 
 
 def _update(clock: int, branch: Branch, key: ObjectKey) -> Any:

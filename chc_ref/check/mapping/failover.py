@@ -105,7 +105,7 @@ class Failover:
             "log": vertex.log(root.log.items()),
             "node": {one: self._node(of[one]) for one in self.instances},
             **self._store(of["store"]),
-            **self._manager(of["manager"]),
+            **vertex.manager(of["manager"], self.instances),
             "delivered": [_message(output) for output in of["sink"].outputs],
             **self._channels(state),
         }
@@ -148,18 +148,6 @@ class Failover:
             "owner": {flow: owners.get(flow) or "nobody" for flow in self.flows},
             **vertex.applied(store.memory, self.flows),
             "fence": {one: store.fences.get(one, 0) for one in self.instances},
-        }
-
-    def _manager(self, manager: Any) -> Names:
-        return {
-            "session": manager.session,
-            "replay": manager.replay,
-            "starts": {one: manager.starts.get(one, 0) for one in self.instances},
-            "recovering": {
-                one: {"start": start, "runs": runs}
-                for one, (start, runs) in manager.recovering.items()
-            },
-            "fencing": manager.fencing,
         }
 
     def _channels(self, state: State) -> Names:

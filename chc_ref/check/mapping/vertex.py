@@ -1,4 +1,4 @@
-"""What the NF and its values are called in ``specs/Vertex.tla``."""
+"""What the mappings share: names of the NF and its values in ``specs/Vertex.tla``, and more."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from chc_ref.core.chain import Vertex
+from chc_ref.core.directory import ManagerState
 from chc_ref.core.memory import Memory
 from chc_ref.core.messages import LogEntry
-from chc_ref.core.values import Flow, ObjectKey, count_of
+from chc_ref.core.operations import StateObject
+from chc_ref.core.values import Address, Flow, ObjectKey, count_of
+from chc_ref.core.varied import Varied
 from chc_ref.system.composition import System
 
 Names = dict[str, Any]
@@ -63,9 +66,47 @@ def log(entries: Iterable[tuple[int, LogEntry]]) -> dict[int, Names]:
 def applied(memory: Memory, flows: Iterable[Flow]) -> Names:
     """Give what the store has applied, in order, to the objects of flows and to the shared one."""
     own = {key.key: versions for key, versions in memory.versions.items()}
-    shared = [(r.result, u.clock) for u, r in memory.records.items() if u.object.key == ()]
     return {
         "applied": {flow: [update.clock for update, _ in own.get(flow, ())] for flow in flows},
-        # The result of a count is its place in the one order of all (MOVE-7).
-        "counted": [clock for _, clock in sorted(shared)],
+        "counted": counted(memory),
     }
+
+
+def counted(memory: Memory, vertex: str | None = None) -> list[int]:
+    """Give the packets that the shared object, of one vertex if that is named, has counted."""
+    shared = [
+        (record.result, update.clock)
+        for update, record in memory.records.items()
+        if update.object.key == () and vertex in (None, update.object.vertex)
+    ]
+    # The result of a count is its place in the one order of all (MOVE-7).
+    return [clock for _, clock in sorted(shared)]
+
+
+def manager(state: ManagerState, instances: Iterable[Address]) -> Names:
+    """Give what the manager knows of failovers."""
+    return {
+        "session": state.session,
+        "replay": state.replay,
+        "starts": {one: state.starts.get(one, 0) for one in instances},
+        "recovering": {
+            one: {"start": start, "runs": runs} for one, (start, runs) in state.recovering.items()
+        },
+        "fencing": state.fencing,
+    }
+
+
+def machine(system: System, at: Address) -> Any:
+    """Give a component's machine, also where a variant stands around it."""
+    found: Any = system.physical.components[at]
+    return found.component if isinstance(found, Varied) else found
+
+
+def token_bits(system: System) -> list[tuple[str, StateObject]]:
+    """Give (vertex, object) of each token bit (DEL-1)."""
+    tokens: dict[int, tuple[str, StateObject]] = {}
+    for vertex, (one, *_) in system.physical.instances.items():
+        instance = machine(system, one).instance
+        for declared in instance.nf.objects:
+            tokens[instance.tokens[declared.name]] = (vertex, declared)
+    return [tokens[bit] for bit in sorted(tokens)]

@@ -1,0 +1,146 @@
+"""Recovery in a row of vertices in TLA+ beside the core: one labelled graph, rule by rule."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphs import HERE, Table, agree, beside, dumped, explored, within
+
+from chc_ref.check.mapping.failover_row import FailoverRow
+from chc_ref.errors import UsageError
+from chc_ref.system.composition import WORLD, Happen
+from chc_ref.system.world import Checkpoint
+from chc_ref.tlc import run
+from chc_ref.tlc.run import Settings
+
+
+def row(nfs: str, packets: str, *fragile: str, crashes: int = 1, **how: Any) -> Table:
+    """Give the system of vertices in a row, with two instances each; a letter is a packet."""
+    names = ["first", "second", "third"][: len(nfs.split())]
+    vertices = [
+        {"name": name, "nf": nf, "instances": 2, **how}
+        for name, nf in zip(names, nfs.split(), strict=True)
+    ]
+    return {
+        "vertices": vertices,
+        "edges": [list(edge) for edge in itertools.pairwise(names)],
+        "packets": list(packets),
+        "fragile": list(fragile),
+        "most_crashes": crashes,
+    }
+
+
+def bounded(to: FailoverRow, folder: Path, *overrides: str, **how: Any) -> Any:
+    """Give TLC's graph within the same bounds."""
+    return dumped(to, folder, *overrides, behaviour="Safety", **how)
+
+
+FOUR = ("first.0", "first.1", "second.0", "second.1")
+FIRST = row("recorder pass", "A", "first.1")
+FIRST_CACHED = row("recorder pass", "A", "first.1", eager_flush=False)
+SECOND = row("recorder pass", "A", "second.1")
+SECOND_KEEPS = row("pass recorder", "A", "second.1")
+
+EQUAL = [
+    (row("pass recorder", "A", "first.1"), 465),
+    (SECOND, 1_866),
+    (row("counter recorder", "A", *FOUR), 19_030),
+    (row("recorder counter", "A", *FOUR, eager_flush=False), 28_146),
+    (row("counter", "AB", "first.1"), 37_740),
+    (row("pass recorder", "AAB", "first.1"), 94_011),
+]
+"""Systems, with their numbers of states."""
+
+LARGE = {
+    "two crashes": row("pass pass", "A", "first.1", "second.1", crashes=2),
+    "two flows": row("pass recorder", "AD", *FOUR),
+}
+"""Systems of which the numbers of states and of steps are compared."""
+
+RULES = [
+    ("no_update_suppression", "SuppressUpdates", FIRST),
+    ("no_queue_suppression", "SuppressPackets", FIRST),
+    ("target_kept", "ClearTarget", FIRST),
+    ("replayed_updates_unflushed", "FlushReplayed", FIRST_CACHED),
+    ("replay_not_awaited", "SetAside", FIRST),
+    ("no_replay", "ReplayLog", FIRST),
+    ("output_before_delete", "OutputAfterDelete", FIRST),
+    ("delete_at_once", "DeleteAfterCommits", FIRST),
+    ("suppresses_by_clock", "TellReplays", SECOND),
+    ("replays_processed_upstream", "Emulate", SECOND),
+    ("one_replay_end_is_enough", "AwaitEnds", SECOND),
+    ("output_on_any_delete", "LeaveOnFirstDelete", SECOND),
+    ("sees_the_present", "SeeThePast", SECOND_KEEPS),
+]
+"""Variant of the core, the rule that is dropped in the specification, and a system that tells."""
+
+SOON = ("target_kept", "suppresses_by_clock", "no_queue_suppression")
+"""Rules that ``--model-check`` looks at; the others are for ``--model-check-slow``."""
+
+
+def wanted(request: pytest.FixtureRequest, soon: bool) -> None:
+    """Skip a test that was not asked for."""
+    slow = soon or request.config.getoption("--model-check-slow")
+    if not (slow and request.config.getoption("--model-check")):
+        pytest.skip("a run of TLC that writes its graph: with --model-check, or --model-check-slow")
+
+
+@pytest.mark.parametrize(("of", "states"), EQUAL, ids=[str(states) for _, states in EQUAL])
+def test_graph_is_equal(
+    of: Table, states: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Core and specification have the same states and steps, by the same names.
+
+    One vertex is a row, too: its graph is as large as that of ``Failover``.
+    """
+    wanted(request, states < 10_000)
+    core = explored(of)
+    to = FailoverRow(core.system)
+    agree(core, bounded(to, tmp_path, short=states < 10_000), to, states)
+
+
+@pytest.mark.parametrize("of", LARGE.values(), ids=LARGE)
+def test_large_graph_has_as_many_states_and_steps(
+    of: Table, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Where the graph is too large to be compared, its numbers are, action by action."""
+    wanted(request, False)
+    core = explored(of)
+    to = FailoverRow(core.system)
+    ours = Counter(
+        to.action(core.state(number), action)
+        for number in range(len(core))
+        for action, _ in core.steps(number)
+    )
+    with run.job(*within(to, tmp_path, behaviour="Safety"), HERE / "specs") as job:
+        found = run.execute(job, Settings(coverage=True, limit_s=1800)).outcome
+    assert found.distinct == len(core)
+    assert {name: taken for name, (_, taken) in found.coverage.items() if taken} == ours
+
+
+@pytest.mark.parametrize(("variant", "rule", "of"), RULES, ids=[one[0] for one in RULES])
+def test_each_rule_is_the_same_rule(
+    variant: str, rule: str, of: Table, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A rule that both drop leaves them equal, and one that only one drops does not."""
+    wanted(request, variant in SOON)
+    core, amended = explored(of, variant), explored(of)
+    tlc = bounded(FailoverRow(core.system), tmp_path, f"{rule} <- Dropped")
+    assert beside(core, tlc, FailoverRow(core.system)).equal
+    assert not beside(amended, tlc, FailoverRow(amended.system)).equal
+
+
+def test_what_the_specification_has_not_is_told() -> None:
+    """Another NF, another chain, or a step that it has no action for."""
+    with pytest.raises(UsageError, match="no NF 'pool'"):
+        dict(FailoverRow(explored(row("pool", "A")).system).constants)
+    fork = {**row("pass pass pass", "A"), "edges": [["first", "second"], ["first", "third"]]}
+    with pytest.raises(UsageError, match="a row of vertices"):
+        dict(FailoverRow(explored(fork).system).constants)
+    system = explored(FIRST).system
+    with pytest.raises(UsageError, match="no action for"):
+        FailoverRow(system).action(system.initial, Happen(WORLD, Checkpoint("store")))
