@@ -18,10 +18,10 @@ from chc_ref.nfs.trojan import TROJAN
 
 TINY = (COUNTER, RECORDER, MARKER, PASS, TWICE, POOL, LATCH, LIMIT, HOT)
 REAL = (NAT, PORTSCAN, TROJAN, LOAD_BALANCER, MARKER, RECORDER)
-FLOWS = ("A1", "A4", "D4")
-"""Two of one host, and of three instances."""
+FLOWS = ("A", "A4", "D4")
+"""Two of one host. The NF ``limit`` knows A by name."""
 REAL_FLOWS = {
-    "A1": "tcp:10.0.0.1:4000-5.5.5.5:22",
+    "A": "tcp:10.0.0.1:4000-5.5.5.5:22",
     "A4": "tcp:10.0.0.1:4001-5.5.5.5:6667",
     "D4": "udp:10.0.0.2:53-8.8.8.8:53",
 }

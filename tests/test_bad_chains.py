@@ -12,7 +12,7 @@ from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.node import Sink
 from chc_ref.core.operations import NetworkFunction, Scope, StateObject
 from chc_ref.errors import UsageError
-from chc_ref.nfs.tiny import COUNTER, HOST, HOT
+from chc_ref.nfs.tiny import COUNTER, HOST, HOT, PASS
 
 CELL = StateObject("x", False, 0)
 
@@ -39,7 +39,7 @@ def _nf(*objects: StateObject, scopes: tuple[Scope, ...] = ()) -> NetworkFunctio
             Chain((Vertex("a", HOT, split="port"),)),
             "'a' is split by 'port'; its scopes: flow, host",
         ),
-        (Chain((Vertex("a", COUNTER, split="host"),)), "split by 'host'; its scopes: none"),
+        (Chain((Vertex("a", PASS, split="host"),)), "split by 'host'; its scopes: none"),
         (Chain((Vertex("a", _nf(CELL, scopes=(HOST, HOST))),)), "two scopes of one name"),
         (Chain((Vertex("a", _nf(scopes=(Scope("", str),))),)), "or an empty one"),
         (
