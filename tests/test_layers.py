@@ -19,8 +19,8 @@ LAYERS = (
     {"places", "console"},
     {"tlc"},
     {"suite", "diagram", "catalogue"},
-    {"export"},
-    {"matrix", "counts", "reducing"},
+    {"export", "reducing"},
+    {"matrix", "counts"},
     {"cli", "pytest_plugin", "traceability"},
 )
 """Lowest first; a module may import from its own folder and from lower layers."""

@@ -13,10 +13,11 @@ from chc_ref.check import kernel, live
 from chc_ref.check.explore import Explorer, Method
 from chc_ref.check.live import endless, lasso
 from chc_ref.check.model import Model, load
+from chc_ref.check.rows import Rows
 from chc_ref.core.transport import Datagram, Transport, TransportState
 from chc_ref.system.composition import State
 from chc_ref.system.network import Deliver, Drop
-from chc_ref.verdict import Fairness, Verdict
+from chc_ref.verdict import Fairness, Reduction, Verdict
 
 MODELS = Path(__file__).parent.parent / "models"
 
@@ -97,6 +98,19 @@ def test_a_sweep_looks_for_such_runs_too(deaf: Model) -> None:
     found = Explorer(deaf).sweep()
     assert found["LIVE"].verdict is Verdict.VIOLATED
     assert found["COE"].verdict is Verdict.HOLDS
+
+
+def test_a_reduced_search_gives_way_to_the_full_one_where_runs_need_not_end(deaf: Model) -> None:
+    """It has no cycles to look at; nothing is left out then, and the verdict is the same."""
+    explorer = Explorer(deaf, method=Method(reduce=frozenset({Reduction.SYMMETRY})))
+    explorer.plan.cyclic = False  # as if it were not known of every transport
+    explorer.search = explorer._begin()
+    assert isinstance(explorer.search, Rows)
+    report = explorer.run()
+    assert "not reduced: runs need not end" in report.bounds
+    full = Explorer(deaf).run()
+    assert (report.verdict, report.violated) == (full.verdict, full.violated)
+    assert report.loop is not None
 
 
 def test_local_steps_tell_that_runs_end(model: Model, deaf: Model) -> None:

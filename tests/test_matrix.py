@@ -23,7 +23,7 @@ from chc_ref.matrix.jobs import Finding, Job, Memory, Result
 from chc_ref.require.predicates import REQUIREMENTS
 from chc_ref.variants import library
 from chc_ref.variants.shipped import SHIPPED
-from chc_ref.verdict import Verdict
+from chc_ref.verdict import Reduction, Verdict
 
 TWO = """
 chc_model = 1
@@ -230,11 +230,33 @@ def test_bad_arguments_are_errors(chc: Chc, folder: Path, tmp_path: Path) -> Non
         (("no_such",), "unknown variant 'no_such'; "),
         (("--models", str(tmp_path)), "matrix.toml: no such file; write it: chc_matrix = 1"),
         (("amended", "--models", str(folder), "--html", str(folder)), "Is a directory"),
+        (("amended", "--backend", "abacus"), "--backend 'abacus' is not here; known: auto"),
+        (("amended", "--reduce", "half"), "--reduce 'half' is unknown; known: por, symmetry"),
+        (("amended", "--reduce", "por", "--backend", "kernel"), "leave --backend kernel out"),
     ):
         done = chc("matrix", *arguments)
         assert done.returncode == 2
         assert wrong in done.stderr
         assert "Traceback" not in done.stderr
+
+
+def test_verdicts_are_the_same_however_it_is_searched(chc: Chc, folder: Path) -> None:
+    """Back ends and reductions are no part of a verdict, and of what is remembered they are."""
+    arguments = ("matrix", "amended", "no_last_mark", "--models", str(folder), "--json")
+    found = {}
+    for way in ("", "--backend python", "--reduce por", "--reduce symmetry,por"):
+        data = json.loads(chc(*arguments, *way.split()).stdout)["variants"]
+        assert not any(row["remembered"] for row in data.values()), way
+        found[way] = {
+            (name, requirement): cell["verdict"]
+            for name, row in data.items()
+            for requirement, cell in row["cells"].items()
+        }
+    assert len({tuple(cells.items()) for cells in found.values()}) == 1
+    job = _job(folder)
+    fewer = attrs.evolve(job, way=jobs.Way(reduce=frozenset({Reduction.PERSISTENT})))
+    states = [jobs.run(one).findings["COE"].states for one in (job, fewer)]
+    assert states[1] < states[0]
 
 
 def test_a_job_carries_all_that_it_needs(folder: Path) -> None:

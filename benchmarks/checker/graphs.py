@@ -42,6 +42,7 @@ GRAPHS = (
     Graph(MODELS / "move_back.toml", "quick", (*COMPARED, *PYTHON_CHECKERS)),
     Graph(MODELS / "move_back_two_flows.toml", "usual", COMPARED),
     Graph(OWN / "four_packets.toml", "usual", COMPARED),
+    Graph(OWN / "five_packets_flushed.toml", "large", COMPARED),
     Graph(OWN / "five_packets.toml", "large", ("kernel", "python", "tlc")),
     Graph(OWN / "six_packets.toml", "huge", ("kernel",)),
 )

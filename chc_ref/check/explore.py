@@ -16,7 +16,7 @@ import attrs
 import psutil
 
 from chc_ref.check import schedule
-from chc_ref.check.cells import Cells
+from chc_ref.check.cells import Cells, Row
 from chc_ref.check.checkpoint import Checkpoint, read, write
 from chc_ref.check.halves import ENDLESS, Halves, Judge, Outcome, Parting, Search, most_halves, part
 from chc_ref.check.hashed import TOLERABLE
@@ -26,7 +26,7 @@ from chc_ref.check.model import Model
 from chc_ref.check.properties import Properties
 from chc_ref.check.reduced import GivesWay, Plan, plan
 from chc_ref.check.rows import Rows
-from chc_ref.check.walks import DepthFirst, Tree, Walks
+from chc_ref.check.walks import DepthFirst, Tree, Walks, some_runs
 from chc_ref.check.words import describe
 from chc_ref.core.rules import Rules
 from chc_ref.errors import UsageError
@@ -95,14 +95,16 @@ def _nothing_collected() -> Iterator[None]:
             gc.enable()
 
 
-STAGES = (1_000, 50_000, 1_000_000)
+STAGES = (1_000, 50_000)
 """Numbers of states after which the parting of a system is chosen anew."""
 
-ROWS = 10_000
+ROWS = 1_500
 """Most rows that it is chosen by."""
 
 GAIN = 0.7
 """Less halves than this share make it worth to begin again."""
+
+UNJUDGED = Judge(lambda cell: 0, lambda row: None, lambda *_: "")
 
 
 class Explorer:
@@ -193,7 +195,7 @@ class Explorer:
         if found.stopped or found.violation is not None or not endless(self.cells):
             return report
         if isinstance(self.search, Rows):
-            why = "runs that never end are not looked for with --reduce or --compact"
+            why = "runs that never end are not looked for with --compact"
             return attrs.evolve(report, verdict=Verdict.INCONCLUSIVE, violated=why)
         try:
             requirements, fairness = self.properties.requirements, self.method.fairness
@@ -264,15 +266,24 @@ class Explorer:
         judge = Judge(self.properties.summary, self.properties.judge, ask)
         while isinstance(self.search, Rows):
             try:
-                return self.search.run(judge, self.limits.states)
+                found = self.search.run(judge, self.limits.states)
+                if not self._unending(found):
+                    return found
+                self.plan.cyclic = True  # LIVE asks for all cycles
             except GivesWay as reason:
                 self.plan.give_way(reason)
-                self.search = self._begin()
+            self.search = self._begin()
         if self.method.order is not Order.BREADTH and not isinstance(self.search, Tree):
             self.search = self._other(self.search)
         deepest = ENDLESS if self.limits.depth is None else self.limits.depth
         with _nothing_collected():
             return self._staged(judge, deepest)
+
+    def _unending(self, found: Outcome) -> bool:
+        """Tell of a reduced search whether runs may go on for ever in what it has seen."""
+        reduced = self.plan.applied and self.plan.bits is None
+        ended = found.violation is None and not found.stopped
+        return bool(reduced and ended and endless(self.cells))
 
     def _staged(self, judge: Judge, deepest: int) -> Outcome:
         while True:
@@ -282,16 +293,20 @@ class Explorer:
             found = self.search.run(judge, most, deepest)
             if not found.full or most >= self.limits.states:
                 return found
+            last = len(self._stages) == 2  # behind it comes the limit
             self._stages.pop(0)
-            rows = self.search.sample(ROWS)
+            rows = self._walked(self.search.parting) if last else self.search.sample(ROWS)
             parting = part(rows)
             if most_halves(parting, rows) < GAIN * most_halves(self.search.parting, rows):
                 self.search = self._parted(parting)
 
+    def _walked(self, parting: Parting) -> list[Row]:
+        """Give states that random walks come to: the first ones of a search are all shallow."""
+        return some_runs(Halves(self.cells, parting), self.cells.row(self.system.initial), ROWS)
+
     def _other(self, first: Search | Compiled) -> Tree:
         """Give a search in another order, in parts that some of the first states tell."""
-        judge = Judge(lambda cell: 0, lambda row: None, lambda *_: "")
-        first.run(judge, STAGES[0])
+        first.run(UNJUDGED, STAGES[0])
         halves = Halves(self.cells, part(first.sample(ROWS)))
         begin = self.cells.row(self.system.initial)
         if self.method.order is Order.DEPTH:

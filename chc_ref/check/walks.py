@@ -6,6 +6,7 @@ is not the shortest. Random walks see a part of what is too large to be seen who
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -149,3 +150,24 @@ class Walks(Tree):
         if any(half not in self._visits for half in halves):
             self._starts.append(number)
         self._visits.update(halves)
+
+
+def some_runs(halves: Halves, first: Row, most: int) -> list[Row]:
+    """Give the states of some runs from the first state on, drawn at random and always the same.
+
+    Args:
+        halves: of the system.
+        first: the row of its first state.
+        most: how many states; there must be so many.
+
+    """
+    choice = random.Random(0)
+    begin = halves.key(first)
+    found: dict[Key, None] = {}
+    while len(found) < most:
+        after = [begin]
+        while after:
+            key = choice.choice(after)
+            found.setdefault(key)
+            after = [successor for _, successor in halves.successors(key)]
+    return [halves.row(key) for key in itertools.islice(found, most)]

@@ -14,9 +14,10 @@ from rich.console import Group, RenderableType
 
 from chc_ref.console import out, progress
 from chc_ref.errors import UsageError
+from chc_ref.reducing.options import ReduceOption, reductions
 
 if TYPE_CHECKING:
-    from chc_ref.matrix.jobs import Job, Result
+    from chc_ref.matrix.jobs import Job, Result, Way
     from chc_ref.matrix.table import Row
 
 STATES, STATES_OF_CLAIMS = 1_000_000, 20_000_000
@@ -55,6 +56,10 @@ def matrix(
         int, typer.Option(min=0, help="Searches by random walks besides, of each model.")
     ] = 0,
     walks: Annotated[int, typer.Option(min=1, help="Walks of each of these.")] = 1_000,
+    backend: Annotated[
+        str, typer.Option(help="Search: kernel (compiled), python, or auto.")
+    ] = "auto",
+    reduce: ReduceOption = "",
     cache: Annotated[bool, typer.Option(help="Remember results, and use remembered ones.")] = True,
     as_json: Annotated[
         bool, typer.Option("--json", help="One JSON object on standard output.")
@@ -78,11 +83,14 @@ def matrix(
     from chc_ref.places import folder
 
     where = models or folder("models")
+    way = _way(backend, reduce)
     if (table3 or paper) and (variants or seeds or (table3 and paper)):
         raise UsageError("--table3 and --paper stand alone: without variants, and without walks")
 
     def search(jobs: list[Job]) -> dict[Job, Result]:
-        return _search(jobs, as_json, processes, scheduler, cache)
+        ways = {job if job.walks else attrs.evolve(job, way=way): job for job in jobs}
+        found = _search(list(ways), as_json, processes, scheduler, cache)
+        return {ways[job]: result for job, result in found.items()}
 
     if table3 or paper:
         limits = (states or STATES_OF_CLAIMS, seconds)
@@ -98,6 +106,25 @@ def matrix(
     else:
         out.print(printed.shown)
     raise typer.Exit(code)
+
+
+def _way(backend: str, reduce: str) -> Way:
+    """Give how to search, as the options say.
+
+    Raises:
+        UsageError: there is no such search here, or it does not go with reductions.
+
+    """
+    from chc_ref.check.kernel import backends
+    from chc_ref.matrix.jobs import Way
+
+    wanted = reductions(reduce)
+    if backend not in ("auto", *backends()):
+        known = ", ".join(("auto", *backends()))
+        raise UsageError(f"--backend {backend!r} is not here; known: {known}")
+    if wanted and backend == "kernel":
+        raise UsageError("--reduce searches in plain Python: leave --backend kernel out")
+    return Way(backend, wanted)
 
 
 @attrs.frozen

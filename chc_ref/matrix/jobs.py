@@ -22,15 +22,24 @@ import platformdirs
 import chc_ref
 from chc_ref.check import model as models
 from chc_ref.check.explore import Explorer, Limits, Method
+from chc_ref.check.kernel import AUTOMATIC
 from chc_ref.require.predicates import REQUIREMENTS
 from chc_ref.variants import Variant, library
-from chc_ref.verdict import Order, Report, Verdict
+from chc_ref.verdict import Order, Reduction, Report, Verdict
 
 CACHE = "CHC_CACHE"
 """Environment variable that names the folder of remembered results."""
 
 CHECKED = ("chains.py", "check", "core", "nfs", "require", "system", "variants")
 """Parts of the package that a result depends on."""
+
+
+@attrs.frozen
+class Way:
+    """How to search all states. The verdicts are the same whichever it is."""
+
+    backend: str = AUTOMATIC
+    reduce: frozenset[Reduction] = frozenset()
 
 
 @attrs.frozen
@@ -53,12 +62,14 @@ class Job:
     seed: int = 0
     first: bool = False
     """Stop at the first violation: what else is violated is not asked."""
+    way: Way = Way()
 
     @property
     def key(self) -> str:
         """Give the name under which the result is kept: all that it depends on, hashed."""
         search = (self.model, self.text, self.states, self.walks, self.seed, self.first)
-        parts = (digest(), self.variant, self.code, *search)
+        way = (self.way.backend, *sorted(one.value for one in self.way.reduce))
+        parts = (digest(), self.variant, self.code, *search, way)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -94,7 +105,7 @@ def run(job: Job) -> Result:
     model = models.of_data(Path(job.folder, f"{job.model}.toml"), tomllib.loads(job.text))
     limits = Limits(job.states, job.seconds)
     rules = library.find(job.variant).rules
-    method = Method(threads=1)
+    method = Method(job.way.backend, threads=1, reduce=job.way.reduce)
     if job.walks:
         method = Method(order=Order.WALKS, walks=job.walks, seed=job.seed)
     explorer = Explorer(model, rules, limits, method)
