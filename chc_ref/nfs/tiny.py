@@ -73,6 +73,13 @@ def _borrow(headers: Any, flow: Flow, clock: int) -> Process:
     return Outcome(((*headers, number),))
 
 
+def _both(headers: Any, flow: Flow, clock: int) -> Process:
+    """Count the packet, take a number from a pool, and raise the same alert for either."""
+    yield Access("marked", Increment())
+    number = yield Access("pool", Pop())
+    return Outcome(((*headers, number),), ("taken", "taken"))
+
+
 def _latch(headers: Any, flow: Flow, clock: int) -> Process:
     """Let the first packet of all set a shared word, tell each whether it was, and raise alarm."""
     first = yield Access("latch", CompareAndUpdate(None, flow))
@@ -145,6 +152,9 @@ TWICE = NetworkFunction("twice", (), _twice)
 
 POOL = NetworkFunction("pool", (_shared("pool", (1, 2, 3)),), _take)
 BORROW = NetworkFunction("borrow", (_shared("pool", (1, 2, 3), accesses=2),), _borrow)
+BOTH = NetworkFunction(
+    "both", (StateObject("marked", False, initial=0), _shared("pool", (1, 2, 3))), _both
+)
 LATCH = NetworkFunction("latch", (_shared("latch", None),), _latch)
 LIMIT = NetworkFunction(
     "limit", (_shared("limit", 0, accesses=2, pattern=Pattern.READ_MOSTLY),), _limit
@@ -165,6 +175,7 @@ TINY = {
         TWICE,
         POOL,
         BORROW,
+        BOTH,
         LATCH,
         LIMIT,
         HOT,
