@@ -100,6 +100,15 @@ def _hot(headers: Any, flow: Flow, clock: int) -> Process:
     return Outcome(((*headers, number),))
 
 
+def _warm(headers: Any, flow: Flow, clock: int) -> Process:
+    """Count all packets of a host, as ``hot`` does; one kind of its flows waits for no number."""
+    if str(flow).endswith("1"):
+        yield Access("warm", Increment(), blocking=False, key=_host(flow))
+        return Outcome((headers,))
+    number = yield Access("warm", Increment(), key=_host(flow))
+    return Outcome(((*headers, number),))
+
+
 @attrs.frozen
 class Earliest:
     """A custom operation (STORE-3): keep the flow of the earliest clock, or the first to come."""
@@ -162,6 +171,9 @@ LIMIT = NetworkFunction(
 HOT = NetworkFunction(
     "hot", (_shared("hot", 0, pattern=Pattern.BOTH, scope="host"),), _hot, (FLOW, HOST)
 )
+WARM = NetworkFunction(
+    "warm", (_shared("warm", 0, pattern=Pattern.BOTH, scope="host"),), _warm, (FLOW, HOST)
+)
 DRAW = NetworkFunction("draw", (_shared("lot", None, drawn=True),), _draw)
 EARLIEST = NetworkFunction("earliest", (StateObject("earliest", False, initial=None),), _earliest)
 
@@ -179,6 +191,7 @@ TINY = {
         LATCH,
         LIMIT,
         HOT,
+        WARM,
         DRAW,
         EARLIEST,
     )

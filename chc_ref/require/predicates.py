@@ -333,8 +333,9 @@ def _still_held(view: View) -> Iterator[tuple[str, str, str]]:
         owners = store.memory.owners if isinstance(store, StoreState) else Map()
         for (vertex, flow), owner in sorted_items(owners):
             scale = manager.scales.get(vertex)
-            held = scale is not None and owner.instance is not None
-            if held and owner.instance not in scale.instances and (vertex, flow) not in waits:
+            if scale is None or owner.instance is None or (vertex, flow) in waits:
+                continue
+            if owner.instance not in scale.instances:
                 yield "scalings", f"flow {flow} is moved into the split", f"is at {owner.instance}"
 
 

@@ -18,6 +18,7 @@ from typing import Any
 
 import attrs
 
+from chc_ref.core.messages import Send
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.errors import ChcError, ModelError, UsageError
 
@@ -91,6 +92,25 @@ def variant(
         return Variant(rules, about, tuple(clauses), harmless=harmless)
 
     return made
+
+
+def each(sends: list[Send], kind: type, change: Callable[[Any], Any]) -> list[Send]:
+    """Change every message of a kind, for a rule ``step``.
+
+    Args:
+        sends: what a component sends.
+        kind: class of the messages to change.
+        change: gives what is sent instead of one; None for nothing.
+
+    Returns:
+        What is sent instead, in the same order.
+
+    """
+    changed = (
+        attrs.evolve(send, message=change(send.message)) if isinstance(send.message, kind) else send
+        for send in sends
+    )
+    return [send for send in changed if send.message is not None]
 
 
 def ablation(
