@@ -13,7 +13,7 @@ from rich.table import Table
 
 from chc_ref.errors import UsageError
 from chc_ref.variants import Variant, library
-from chc_ref.variants.form import RULES
+from chc_ref.variants.form import RULES, is_clause
 
 
 def as_data(name: str | None = None) -> dict[str, Any]:
@@ -44,7 +44,7 @@ def rules_as_data(wanted: str | None = None) -> dict[str, Any]:
         return {"rules": rules}
     clause = wanted.upper()
     chosen = [rule for rule in rules if wanted == rule["name"] or clause in rule["clauses"]]
-    if not chosen and re.fullmatch(r"[A-Z]+-\d+", clause) and _families(clause):
+    if not chosen and is_clause(clause):
         chosen = [rule for rule in rules if rule["name"] == "step"]
     if not chosen:
         close = difflib.get_close_matches(wanted, RULES, 1)
@@ -53,22 +53,15 @@ def rules_as_data(wanted: str | None = None) -> dict[str, Any]:
     return {"rules": chosen, "wanted": wanted}
 
 
-FAMILIES = (
-    *("CHAIN", "SPLIT", "QUEUE", "STORE", "CACHE", "ROOT", "MOVE"),
-    *("ORDER", "CLONE", "DUP", "REC", "DEL", "NF"),
-)
-"""First parts of the IDs of clauses."""
-
-
-def _families(clause: str) -> bool:
-    return clause.partition("-")[0] in FAMILIES
-
-
 def _rule(name: str, rule: Callable[..., Any]) -> dict[str, Any]:
     about = " ".join((rule.__doc__ or "").split())
+    signature = inspect.signature(rule)
+    takes = {one.name: str(one.annotation) for one in signature.parameters.values()}
     return {
         "name": name,
-        "parameters": list(inspect.signature(rule).parameters),
+        "parameters": list(takes),
+        "takes": takes,
+        "gives": str(signature.return_annotation),
         "about": about,
         "clauses": re.findall(r"\b[A-Z]+-\d+\b", about),
         "examples": [one for one, variant in library.SHIPPED.items() if name in variant.changes],
@@ -99,7 +92,7 @@ def show(out: Console, data: dict[str, Any]) -> None:
         return
     table = Table(box=None, pad_edge=False)
     entries = data.get("rules") or data["variants"]
-    middle = "parameters" if "rules" in data else "clauses"
+    middle = "parameters -> result" if "rules" in data else "clauses"
     table.add_column("rule" if "rules" in data else "variant", no_wrap=True)
     table.add_column(middle)
     table.add_column("what it says" if "rules" in data else "what is different")
@@ -107,5 +100,13 @@ def show(out: Console, data: dict[str, Any]) -> None:
         about = entry.get("about") or f"does not load: {entry['error']}"
         if "wanted" in data and entry["examples"]:
             about += f" Changed by: {', '.join(entry['examples'])}."
-        table.add_row(entry["name"], ", ".join(entry.get(middle, ())), about)
+        table.add_row(entry["name"], _middle(entry), about)
     out.print(table, markup=False)
+
+
+def _middle(entry: dict[str, Any]) -> str:
+    """Give a rule's signature, or a variant's clauses."""
+    if "takes" not in entry:
+        return ", ".join(entry.get("clauses", ()))
+    takes = ", ".join(f"{name}: {kind}" for name, kind in entry["takes"].items())
+    return f"{takes} -> {entry['gives']}"

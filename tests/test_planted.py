@@ -1,15 +1,16 @@
 """Planted faults are found, each by a model that was not made for it, with the default budget.
 
-``planted.py`` has them, written as a user writes variants. What no model shows is named here with
-the reason, so that nobody believes it is looked for.
+The folder ``planted`` has them, written as a user writes variants. Those of the list ``BLIND`` are
+by somebody who knew the paper and the documents, and neither the core nor the models. What no
+model shows is named here with the reason, so that nobody believes it is looked for.
 """
 
 from __future__ import annotations
 
+import importlib
 import tomllib
 from pathlib import Path
 
-import planted
 import pytest
 from commands import Chc
 
@@ -20,64 +21,118 @@ from chc_ref.variants import Variant, library
 from chc_ref.verdict import Verdict
 
 MODELS = Path(__file__).parent.parent / "models"
-FILE = Path(__file__).parent / "planted.py"
+FOLDER = Path(__file__).parent / "planted"
+FAULTS = {
+    name: found
+    for file in sorted(FOLDER.glob("[a-z]*.py"))
+    for name, found in vars(importlib.import_module(f"planted.{file.stem}")).items()
+    if isinstance(found, Variant)
+}
 
 FOUND = {
     "AfterForgotten": "crash_after_move",
+    "AlertsGoAhead": "latch",
+    "AlertsUnnumbered": "both",
     "AnnouncesTheFirstMoveOnly": "ablation_releases_in_any_order",
     "AnsweredForgotten": "ablation_marks_once",
+    "AnySignalSettles": "two_accesses",
+    "AsksFirstAgain": "store_with_log",
+    "AsksForSecondMoveOnly": "crash_above_move",
     "AsksForTheClockBefore": "ablation_sees_the_present",
+    "BareDeletesOfFailovers": "crash_twice",
+    "BeginsAsAsked": "crash_above_two_moves",
+    "BrokenReplayOneOff": "latch",
+    "BufferOfThree": "buffer_of_four",
+    "BufferOfTwo": "buffer_of_four",
+    "CacheWheneverOwned": "latch",
+    "CallsBackOne": "copies_at_three",
     "CallsTheUpdaterOnly": "copies",
     "CheckpointWithoutRecords": "store_marker",
+    "CheckpointWithoutTS": "store_copy_checkpoint",
+    "CloneOnly": "clone_straggler_kept",
     "CloneReleasesEarly": "clone_last",
     "CommitsAllButOne": "ablation_outputs_before_commits",
     "ContinuesOneTooLow": "ablation_clock_need_not_be_stored",
     "DeleteForgetsEarlier": "twice",
     "DeleteNeverFirst": "ablation_one_clock_for_all",
+    "DeleteOfOwnBranchOnly": "crash_before_fork",
+    "DrainedUnasked": "alone_unanswered",
     "DropsOneTooMany": "ablation_no_update_suppression",
     "EndBeforeReplay": "crash_above_move",
     "EndNamesOneMore": "ablation_no_update_suppression",
     "EndsTwoTenuresAtOnce": "ablation_releases_in_any_order",
     "EveryShareIsWhole": "ablation_copies_share_a_name",
+    "FinishesAllButOne": "ablation_releases_in_any_order",
+    "FirstCopyKeepsItsName": "ablation_copies_share_a_name",
     "FirstMarkForgotten": "ablation_releases_in_any_order",
+    "FirstMarkOnly": "move_back",
     "FlushesNewestFirst": "move_back",
     "ForgetsOneTooMany": "ablation_forgets_what_is_logged",
+    "ForgetsTheFork": "fork_in_fork",
     "ForgetsTheNext": "forget_root_alone",
+    "ForwardsNoneWithSignals": "root_at_fork",
+    "HighWaterMark": "ablation_outputs_before_commits",
+    "HoldsOneFlow": "scale_in_two_flows",
     "InputDiesWithTheRoot": "ablation_clock_need_not_be_stored",
     "InputOvertakes": "ablation_clock_need_not_be_stored",
+    "KeepsFirstToken": "two_accesses",
     "KnowsFirstUpdatesOnly": "two_accesses",
+    "LateFromTheSecond": "crash_after_move",
     "LogWithoutVectors": "root_and_nf_unflushed",
     "LogsOldestOnly": "root_log_in_store_one_flow",
+    "MajorityOfEnds": "crash_below_three",
+    "MajorityOfMarks": "move_below_three",
     "MarksTheFirstMoveOnly": "ablation_releases_in_any_order",
+    "MostHaveEnded": "fork_in_fork",
     "MoveNeverOver": "ablation_releases_in_any_order",
     "NeverVoid": "store_after_nf",
+    "NewestNotYetLogged": "ablation_oldest_read",
     "NoAlerts": "latch",
     "NoCallbacks": "copies",
     "NoCheckpointAtTheFence": "store_after_nf",
     "NobodyIsNotified": "ablation_releases_in_any_order",
     "NothingAskedAgain": "store_with_log",
+    "OneAnswerForAll": "root_at_fork",
+    "OneSignalAClock": "root_at_fork",
     "OneSplitterIsTold": "ablation_one_mark_is_enough",
     "OneUserIsAsked": "store_copies",
     "OutputTwice": "latch",
+    "OutputsWithoutBranch": "ablation_copies_share_a_name",
     "OwnersNotRemembered": "store_with_log",
+    "OwnsOneFlow": "store_two_flows",
     "PersistsOneLess": "ablation_clock_need_not_be_stored",
     "ReadsNotRemembered": "ablation_oldest_read",
     "ReadsOneUpdateOff": "store_pool",
+    "RecordsWithoutBranch": "twice",
     "RecordsWithoutToken": "root_log_in_store_one_flow",
     "ReleaseOneTooFar": "ablation_scales_at_once",
     "ReleasedAtTheMark": "ablation_no_last_mark",
+    "RemembersOneRead": "store_both",
     "RepeatsGetNothing": "two_accesses",
+    "RepeatsOldMarksOnly": "crash_between_moves",
     "ReplayNotTold": "ablation_target_kept",
     "ReplayWithoutTarget": "crash_one",
+    "ReplaysAtFirstRoot": "two_roots",
+    "ReplaysNoneThatEnded": "two_accesses",
+    "ReplaysNoneWithSignals": "latch",
     "ReplaysTheUntouched": "ablation_no_replay",
+    "ReplaysToAll": "idle_instances",
     "ReplaysWithCaches": "alone_clone",
+    "SeesByClockAlone": "twice",
     "SeesItself": "ablation_replay_not_awaited",
     "SignalsAnotherObject": "ablation_suppresses_by_object",
     "SignalsTheWholePacket": "ablation_copies_share_a_name",
     "StartsUnfenced": "store_after_nf",
+    "StartsWithCaches": "alone_clone",
+    "StartsWithNewestMoves": "crash_above_moves",
+    "StartsWithoutBegins": "crash_above_two_moves",
+    "StartsWithoutHosts": "clone_crash_above",
+    "StartsWithoutRoutes": "crash_above_routed",
+    "StartsWithoutScales": "scale_in_crash_above",
     "TenureBeginsBehindItsFirst": "ablation_scales_at_once",
     "TenureBeginsOneLater": "ablation_scales_at_once",
     "TrimsTooFar": "store_after_nf",
+    "TwoTenures": "crash_between_moves",
     "VectorNotPassedOn": "crash_first",
     "VoidsTheLiving": "ablation_target_kept",
     "WaitsForAllOwnersButOne": "ablation_scales_at_once",
@@ -87,17 +142,70 @@ FOUND = {
 """Fault and a model of the folder that shows it."""
 
 UNSEEN = {
-    "AlwaysLatest": "a second wall: tenures begin with a clock, so a late packet of an earlier one "
-    "goes to its old instance (findings 12 and 14)",
+    "AlwaysLatest": "seldom asked: of all models, three meet it (crash_above_move is one), and no "
+    "third packet of a flow comes to show the cache; with three packets it holds too",
     "CachesBehindNewer": "as AlwaysLatest",
-    "OwnsWhateverItIsGiven": "as AlwaysLatest",
-    "ServesFromTheLastTenure": "a second wall: an instance gives its cache up with the tenure",
-    "CheckpointWithoutTS": "the records of the same checkpoint tell what is in it (DUP-2)",
-    "DrainedUnasked": "the release of the flow that moved is behind the updates, on one channel",
+    "OwnsWhateverItIsGiven": "four models meet it, and in none does it matter: not known why",
+    "ServesFromTheLastTenure": "an instance gives its cache up with the tenure: only "
+    "crash_above_two_moves meets an older one, and its flows have no state",
+    "OneBitOfTenure": "as ServesFromTheLastTenure",
     "FencesDieWithTheStore": "an NF and its store must be down at once: no promise (Table 3)",
-    "ReplaysToAll": "what is another instance's is known again there (DUP-1, DUP-2)",
+    "EndNamesOneLess": "a second wall: what was in the replay is known again in the same queue "
+    "(DUP-1), and what had ended in the store and at the root (DUP-2, REC-2)",
 }
 """Fault and why no model of the folder shows it, as far as we know."""
+
+BLIND = {
+    "AlertsGoAhead",
+    "AlertsUnnumbered",
+    "AnySignalSettles",
+    "AsksFirstAgain",
+    "AsksForSecondMoveOnly",
+    "BrokenReplayOneOff",
+    "BufferOfThree",
+    "BufferOfTwo",
+    "CacheWheneverOwned",
+    "CallsBackOne",
+    "CloneOnly",
+    "DeleteOfOwnBranchOnly",
+    "EndNamesOneLess",
+    "FinishesAllButOne",
+    "FirstCopyKeepsItsName",
+    "FirstMarkOnly",
+    "ForgetsTheFork",
+    "ForwardsNoneWithSignals",
+    "HighWaterMark",
+    "HoldsOneFlow",
+    "KeepsFirstToken",
+    "LateFromTheSecond",
+    "MajorityOfEnds",
+    "MajorityOfMarks",
+    "MostHaveEnded",
+    "NewestNotYetLogged",
+    "OneAnswerForAll",
+    "OneBitOfTenure",
+    "OneSignalAClock",
+    "OutputsWithoutBranch",
+    "OwnsOneFlow",
+    "RecordsWithoutBranch",
+    "RemembersOneRead",
+    "RepeatsOldMarksOnly",
+    "ReplaysAtFirstRoot",
+    "ReplaysNoneThatEnded",
+    "ReplaysNoneWithSignals",
+    "SeesByClockAlone",
+    "StartsWithCaches",
+    "StartsWithNewestMoves",
+    "StartsWithoutBegins",
+    "StartsWithoutHosts",
+    "StartsWithoutRoutes",
+    "StartsWithoutScales",
+    "TwoTenures",
+}
+"""Those that were written from the paper and the documents alone."""
+
+LARGE = {"StartsWithoutBegins", "BeginsAsAsked"}
+"""Those whose model is beyond the matrix' bound: all models of the folder find them."""
 
 QUICK = {
     "ContinuesOneTooLow",
@@ -121,31 +229,32 @@ def test_a_fault_is_found(name: str, request: pytest.FixtureRequest) -> None:
     """The model holds otherwise: ``pytest --model-check`` and test_ablations.py see to that."""
     if name not in QUICK and not request.config.getoption("--model-check"):
         return
-    rules = library.find(f"{FILE}:{name}").rules
-    report = Explorer(load(MODELS / f"{FOUND[name]}.toml"), rules, Limits(1_000_000, 120.0)).run()
+    rules, states = FAULTS[name].rules, 2_000_000 if name in LARGE else 1_000_000
+    report = Explorer(load(MODELS / f"{FOUND[name]}.toml"), rules, Limits(states, 120.0)).run()
     assert report.verdict is Verdict.VIOLATED, report.violated
 
 
 def test_every_fault_is_accounted_for() -> None:
     """Found, or said why not; and there are enough of them to mean something."""
-    faults = {name for name, found in vars(planted).items() if isinstance(found, Variant)}
-    assert faults == FOUND.keys() | UNSEEN.keys()
+    assert FAULTS.keys() == FOUND.keys() | UNSEEN.keys()
     assert not FOUND.keys() & UNSEEN.keys()
     assert len(FOUND) >= 50
-    assert not faults & library.SHIPPED.keys()
+    assert FAULTS.keys() >= BLIND
+    assert not FAULTS.keys() & library.SHIPPED.keys()
 
 
 def test_the_matrix_finds_them_all() -> None:
     """It searches every one of these models under a variant that is not shipped."""
     lists = tomllib.loads((MODELS / "matrix.toml").read_text())
-    assert set(FOUND.values()) <= {*lists["models"], *lists["more"]}
-    every = table.jobs(MODELS, {f"{FILE}:NoAlerts": library.find(f"{FILE}:NoAlerts")}, 1, 1.0)
+    found = {FOUND[name] for name in FOUND.keys() - LARGE}
+    assert found <= {*lists["models"], *lists["more"]}
+    every = table.jobs(MODELS, {"NoAlerts": FAULTS["NoAlerts"]}, 1, 1.0)
     searched = {job.model for of in every.values() for job in of}
     assert searched == {*lists["models"], *lists["more"]}
 
 
 def test_a_fault_by_the_command_line(chc: Chc) -> None:
     """A lost callback: the file, the variant and the model, and nothing else."""
-    done = chc("check", "copies", "--variant", f"{FILE}:NoCallbacks")
+    done = chc("check", "copies", "--variant", f"{FOLDER}/store.py:NoCallbacks")
     assert done.returncode == 1
     assert "R3: copy of limit.limit at limit.0: ideal 1, physical 0" in done.stdout

@@ -177,6 +177,7 @@ def test_a_variant_is_checked_in_every_system_once(
     [
         ("@variant\nclass X:\n    '''X.'''", r"variant X: write @variant\(\), with parentheses"),
         ("@variant('MOVE-1')\nclass X:\n    '''X.'''", "no tuple of IDs"),
+        ("@variant(('X-9',))\nclass X:\n    '''X.'''", "'X-9' is no clause as 'MOVE-1' is"),
         ("@variant(base=3)\nclass X:\n    '''X.'''", "base = 3 is no variant"),
         ("@variant()\nclass X:\n    def marks_last(epoch): ...", "X has no docstring"),
         ("@variant()\nclass X:\n    '''X.'''", "X changes no rule"),
@@ -277,7 +278,7 @@ def test_a_variant_may_change_what_no_rule_says(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("body", "complaint"),
     [
-        ("return after", "rule 'step' gives EntryState.*, which is no tuple"),
+        ("return after", "rule 'step' must give a pair: the state"),
         ("return after, [1]", "does not give a state and a list of Send"),
         ("return None, sends", "does not give a state and a list of Send"),
         ("return after, sends + 1", "rule 'step' fails: TypeError"),
@@ -307,6 +308,10 @@ def test_every_variant_and_every_rule_is_listed() -> None:
     rules = json.loads(runner.invoke(app, ["variants", "--rules", "--json"]).stdout)["rules"]
     assert {rule["name"] for rule in rules} == RULES.keys()
     assert all(rule["about"] and rule["parameters"] for rule in rules)
+    assert all("inspect" not in kind for rule in rules for kind in rule["takes"].values())
+    held = next(rule for rule in rules if rule["name"] == "held_back")
+    assert held["takes"] == {"after": "int", "passed": "frozenset[int]"}
+    assert held["gives"] == "bool"
     one = runner.invoke(app, ["variants", "no_last_mark"]).stdout
     assert "marks_last" in one
     assert "MOVE-1" in one

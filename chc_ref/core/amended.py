@@ -175,6 +175,15 @@ def begin_waits(moving_above: bool) -> bool:
     return moving_above
 
 
+def begins_at(asked: int, before: int) -> int:
+    """MOVE-5 amended: a tenure begins no earlier than the one before it.
+
+    The first packet that a failover of the splitter asks for may be a replayed one, from an
+    earlier tenure.
+    """
+    return max(asked, before)
+
+
 def gives_caches_up(alone: bool) -> bool:
     """CACHE-4: before a flow moves, nobody serves shared objects from a cache any more."""
     return alone

@@ -143,11 +143,12 @@ class Moving(Cloning):
         moving_above = any((m.vertex, m.to) == (above, identity_of(source)) for m in moving)
         if self.rules.begin_waits(moving_above):
             return evolve(state, begins=(*state.begins, (source, begin))), []
-        begun = state.begun
+        begun, before = state.begun, 0
         for move in state.moves.get((begin.vertex, begin.flow), ()):
             key = (begin.vertex, begin.flow, move.epoch, above)
             if move.epoch <= begin.epoch and key not in begun:
-                begun = begun.insert(key, begin.clock)
+                begun = begun.insert(key, self.rules.begins_at(begin.clock, before))
+            before = begun.get(key, before)
         clock = begun[begin.vertex, begin.flow, begin.epoch, above]
         since = Since(begin.vertex, begin.flow, begin.epoch, clock)
         return evolve(state, begun=begun), [

@@ -49,6 +49,7 @@ class Rules:
     branch_of: Callable[..., Branch] = amended.branch_of
     may_move: Callable[..., bool] = amended.may_move
     begin_waits: Callable[..., bool] = amended.begin_waits
+    begins_at: Callable[..., int] = amended.begins_at
     gives_caches_up: Callable[..., bool] = amended.gives_caches_up
     replays_at: Callable[..., bool] = amended.replays_at
     fences_first: Callable[..., bool] = amended.fences_first

@@ -73,6 +73,13 @@ def _borrow(headers: Any, flow: Flow, clock: int) -> Process:
     return Outcome(((*headers, number),))
 
 
+def _both(headers: Any, flow: Flow, clock: int) -> Process:
+    """Count the packet, take a number from a pool, and raise the same alert for either."""
+    yield Access("marked", Increment())
+    number = yield Access("pool", Pop())
+    return Outcome(((*headers, number),), ("taken", "taken"))
+
+
 def _latch(headers: Any, flow: Flow, clock: int) -> Process:
     """Let the first packet of all set a shared word, tell each whether it was, and raise alarm."""
     first = yield Access("latch", CompareAndUpdate(None, flow))
@@ -90,6 +97,15 @@ def _limit(headers: Any, flow: Flow, clock: int) -> Process:
 def _hot(headers: Any, flow: Flow, clock: int) -> Process:
     """Number all packets of a host on every packet: cached where the split allows (CACHE-4)."""
     number = yield Access("hot", Increment(), key=_host(flow))
+    return Outcome(((*headers, number),))
+
+
+def _warm(headers: Any, flow: Flow, clock: int) -> Process:
+    """Count all packets of a host, as ``hot`` does; one kind of its flows waits for no number."""
+    if str(flow).endswith("1"):
+        yield Access("warm", Increment(), blocking=False, key=_host(flow))
+        return Outcome((headers,))
+    number = yield Access("warm", Increment(), key=_host(flow))
     return Outcome(((*headers, number),))
 
 
@@ -145,12 +161,18 @@ TWICE = NetworkFunction("twice", (), _twice)
 
 POOL = NetworkFunction("pool", (_shared("pool", (1, 2, 3)),), _take)
 BORROW = NetworkFunction("borrow", (_shared("pool", (1, 2, 3), accesses=2),), _borrow)
+BOTH = NetworkFunction(
+    "both", (StateObject("marked", False, initial=0), _shared("pool", (1, 2, 3))), _both
+)
 LATCH = NetworkFunction("latch", (_shared("latch", None),), _latch)
 LIMIT = NetworkFunction(
     "limit", (_shared("limit", 0, accesses=2, pattern=Pattern.READ_MOSTLY),), _limit
 )
 HOT = NetworkFunction(
     "hot", (_shared("hot", 0, pattern=Pattern.BOTH, scope="host"),), _hot, (FLOW, HOST)
+)
+WARM = NetworkFunction(
+    "warm", (_shared("warm", 0, pattern=Pattern.BOTH, scope="host"),), _warm, (FLOW, HOST)
 )
 DRAW = NetworkFunction("draw", (_shared("lot", None, drawn=True),), _draw)
 EARLIEST = NetworkFunction("earliest", (StateObject("earliest", False, initial=None),), _earliest)
@@ -165,9 +187,11 @@ TINY = {
         TWICE,
         POOL,
         BORROW,
+        BOTH,
         LATCH,
         LIMIT,
         HOT,
+        WARM,
         DRAW,
         EARLIEST,
     )

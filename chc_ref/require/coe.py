@@ -119,7 +119,8 @@ def missing(
     unsent = sorted(ideal.outputs.keys() - {(o.clock, o.branch) for o in left})
     packets = {(ideal.leaves[output], output[0]) for output in unsent}
     unraised, alone = _contents(ideal.alerts) - _contents(raised), []
-    for alert in ideal.alerts:
+    # Of alerts that say the same, those of packets that are missing anyway are missing first.
+    for alert in sorted(ideal.alerts, key=lambda one: (one.vertex, one.clock) not in packets):
         if unraised[alert.vertex, alert.content]:
             unraised[alert.vertex, alert.content] -= 1
             if (alert.vertex, alert.clock) not in packets:

@@ -22,7 +22,7 @@ from chc_ref.core.node import EntryState, NodeState
 from chc_ref.core.operations import FLOW
 from chc_ref.core.root import RootState
 from chc_ref.core.store import StoreState
-from chc_ref.core.values import Address, ObjectKey, count_of, sorted_items, vertex_of
+from chc_ref.core.values import Address, Map, ObjectKey, count_of, sorted_items, vertex_of
 from chc_ref.core.vertex import Wish
 from chc_ref.require.coe import Difference, left_out_of_order, left_twice, outputs, traffic, values
 from chc_ref.require.ideal import Ideal, run_ideals
@@ -263,6 +263,7 @@ def waiting(view: View) -> Iterator[tuple[str, str, str]]:
     """Give all that waits in a state: where, what should come, and how it is."""
     for address, state in sorted(view.items()):
         yield from _waits(address, state)
+    yield from _still_held(view)
 
 
 def _waits(address: Address, state: Any) -> Iterator[tuple[str, str, str]]:
@@ -319,6 +320,23 @@ def _left(
         settled = first in scale.instances or (at, flow) in waits or (at, flow) in state.moves
         if at == vertex and not settled:
             yield "scalings", f"flow {flow} is moved into the split", f"is at {first}"
+
+
+def _still_held(view: View) -> Iterator[tuple[str, str, str]]:
+    """CHAIN-3: no store has a flow at an instance out of the split, whatever the manager knows.
+
+    But for what waits behind a clone, until the operator ends that.
+    """
+    manager: ManagerState = view["manager"]
+    waits = {(w.vertex, w.flow) for w in manager.wishes if isinstance(w, MoveRequested)}
+    for _, store in sorted(view.items()):
+        owners = store.memory.owners if isinstance(store, StoreState) else Map()
+        for (vertex, flow), owner in sorted_items(owners):
+            scale = manager.scales.get(vertex)
+            if scale is None or owner.instance is None or (vertex, flow) in waits:
+                continue
+            if owner.instance not in scale.instances:
+                yield "scalings", f"flow {flow} is moved into the split", f"is at {owner.instance}"
 
 
 def _traces(view: View, stores: tuple[Address, ...], clocks: set[int]) -> set[int]:

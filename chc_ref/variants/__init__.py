@@ -1,3 +1,3 @@
 """Protocol variants: small, named changes of rules."""
 
-from chc_ref.variants.form import Variant as Variant, variant as variant
+from chc_ref.variants.form import Variant as Variant, each as each, variant as variant

@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 import functools
 import inspect
+import re
 import traceback
 import types
 import typing
@@ -18,6 +19,7 @@ from typing import Any
 
 import attrs
 
+from chc_ref.core.messages import Send
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.errors import ChcError, ModelError, UsageError
 
@@ -27,6 +29,18 @@ RULES: dict[str, Callable[..., Any]] = {
     if field.name != "name"
 }
 """Every rule that a variant may change, with what it is in ``amended``."""
+
+
+FAMILIES = (
+    *("CHAIN", "SPLIT", "QUEUE", "STORE", "CACHE", "ROOT", "MOVE"),
+    *("ORDER", "CLONE", "DUP", "REC", "DEL", "NF"),
+)
+"""First parts of the IDs of clauses."""
+
+
+def is_clause(text: str) -> bool:
+    """Tell whether a text is the ID of a clause, as MOVE-6 is."""
+    return re.fullmatch(rf"({'|'.join(FAMILIES)})-\d+", text) is not None
 
 
 @attrs.frozen
@@ -66,7 +80,7 @@ def variant(
         A decorator; what it gives is the variant, under the class' name.
 
     Raises:
-        UsageError: used without parentheses or on what is no class; or the class has no docstring,
+        UsageError: used without parentheses or on what is no class; no such clause; no docstring,
             changes no rule, has a name that is no rule's, or a rule with other parameters.
 
     """
@@ -74,6 +88,9 @@ def variant(
         raise UsageError(f"variant {clauses.__name__}: write @variant(), with parentheses")
     if isinstance(clauses, str) or not all(isinstance(one, str) for one in clauses):
         raise UsageError(f"clauses = {clauses!r} is no tuple of IDs; write clauses=('MOVE-1',)")
+    unknown = [one for one in clauses if not is_clause(one)]
+    if unknown:
+        raise UsageError(f"clauses: {unknown[0]!r} is no clause as 'MOVE-1' is")
     if base is not None and not isinstance(base, Variant):
         raise UsageError(f"base = {base!r} is no variant")
 
@@ -91,6 +108,25 @@ def variant(
         return Variant(rules, about, tuple(clauses), harmless=harmless)
 
     return made
+
+
+def each(sends: list[Send], kind: type, change: Callable[[Any], Any]) -> list[Send]:
+    """Change every message of a kind, for a rule ``step``.
+
+    Args:
+        sends: what a component sends.
+        kind: class of the messages to change.
+        change: gives what is sent instead of one; None for nothing.
+
+    Returns:
+        What is sent instead, in the same order.
+
+    """
+    changed = (
+        attrs.evolve(send, message=change(send.message)) if isinstance(send.message, kind) else send
+        for send in sends
+    )
+    return [send for send in changed if send.message is not None]
 
 
 def ablation(
@@ -151,6 +187,8 @@ def _guarded(variant: str, name: str, rule: Callable[..., Any]) -> Callable[...,
         if kinds and not isinstance(result, kinds):
             wanted = " or ".join(kind.__name__ for kind in kinds)
             fault = f"gives {result!r}, which is no {wanted}"
+            if name == "step":
+                fault = "must give a pair: the state, and the list of what is sent"
             raise ModelError(f"variant {variant}: rule {name!r} {fault}")
         return result
 
