@@ -1,0 +1,3 @@
+---- MODULE MCSharedObject ----
+EXTENDS SharedObject
+====
