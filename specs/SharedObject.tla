@@ -50,7 +50,6 @@ ASSUME /\ Instances \cap (Framework \cup {Nobody}) = {}
 (* Rules that a bounded instance may drop, besides those of Caching.       *)
 (***************************************************************************)
 GiveCachesUp == TRUE  \* CACHE-4: before a flow moves, nobody serves from a cache any more
-AwaitDrains == TRUE   \* CACHE-4: before caches begin again, the store has all that was sent
 
 VARIABLES
     channel,   \* what is under way from everybody to everybody, oldest first
@@ -577,7 +576,6 @@ IsAloneAgain(m) ==
 
 AskWhetherDrained(m) ==
     IF ~IsAloneAgain(m) THEN m
-    ELSE IF ~AwaitDrains THEN SetCaching(m, Alone)
     ELSE [m EXCEPT !.drain = @ + 1, !.draining = Instances,
                    !.out = @ \o ToEach(Instances, Drain(m.drain + 1))]
 
@@ -730,11 +728,6 @@ Explains(order) ==
     /\ \A key \in Keys : IsPrefix(raised[key], RaisedIn(order, key))
 
 SerialOrder == \E order \in Orders[arrived] : Explains(order)
-
-(***************************************************************************)
-(* R5, STORE-4: no update is made twice.                                   *)
-(***************************************************************************)
-RaisedOnce == \A key \in Keys : Len(raised[key]) = Cardinality(Range(raised[key]))
 
 (***************************************************************************)
 (* CACHE-4: where an object is written often, one instance at a time       *)
