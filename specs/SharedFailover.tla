@@ -749,31 +749,24 @@ THEOREM Safety => RefinesSafety
 (* there to be violated: a check in which it holds would be a vacuous one. *)
 (***************************************************************************)
 
-\* An instance fails when the store has not all that its copy has served.
-NeverForgotten ==
-    \A i \in Instances : ~node[i].up =>
-        \A m \in Range(channel[i]["store"]) : m.type = "apply" => m.seen = <<>>
-
-\* What is held back is lost with the instance, and a packet is processed anew.
-NeverHeldBack ==
-    \A i \in Instances : Len(node[i].client.outbox) < 2
-
-\* A replayed packet's access is on record.
-NeverRepeated ==
-    \A i \in Instances : \A m \in Range(channel[i]["store"]) :
-        m.type = "apply" /\ m.start > 0 /\ m.start >= fence[i] =>
-            IF m.op = "raise" THEN m.clock \notin Range(raised[KeyOf(m.clock)])
-            ELSE m.clock \notin DOMAIN noted
-
-\* The failover makes updates in another order than the packets came.
-NeverReordered ==
-    \A key \in Keys : \A m, n \in 1 .. Len(raised[key]) : m < n => raised[key][m] < raised[key][n]
-
-\* A packet that had been served from a copy before gets another number than the copy gave it.
-\* The new number is the one that counts: the first was never seen.
+\* An instance fails before the store has what its copy has served, and that is void.
 NeverVoid ==
     \A i \in Instances : \A m \in Range(channel[i]["store"]) :
         m.type = "apply" /\ IsVoid(i, m) => m.seen = <<>>
+
+\* The output of an earlier packet waits together with the delete of one that a copy has served.
+NeverHeldBack == \A i \in Instances : Len(node[i].client.outbox) < 2
+
+\* A replayed packet makes its access once more, and the store knows it.
+NeverRepeated ==
+    \A i \in Instances : \A m \in Range(channel[i]["store"]) :
+        m.type = "apply" /\ m.start > 0 =>
+            IF m.op = "raise" THEN m.clock \notin Range(raised[KeyOf(m.clock)])
+            ELSE m.clock \notin DOMAIN noted
+
+\* The store makes updates in another order than their packets came in.
+NeverReordered ==
+    \A key \in Keys : \A m, n \in 1 .. Len(raised[key]) : m < n => raised[key][m] < raised[key][n]
 
 \* The failover serves from a copy again.
 NeverServedAgain ==
@@ -787,5 +780,5 @@ NeverLost == Lost = {}
 
 \* All that failed is back, and all has left.
 NeverRecovered ==
-    ~(AtRest /\ Crashes = MostCrashes /\ Len(delivered) = Len(Packets))
+    ~(AtRest /\ Crashes = MostCrashes /\ Crashes > 0 /\ Len(delivered) = Len(Packets))
 =============================================================================

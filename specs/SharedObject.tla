@@ -327,11 +327,11 @@ RootTakesDelete(i) ==
            /\ TakeAndSend(i, "root", <<To(i, Deleted(k))>>)
     /\ UNCHANGED <<arrived, route, gate, node, store, manager, sink>>
 
-\* DEL-2: the store has committed an update.
+\* DEL-2: the store has committed an update; a signal for a packet that is over is nothing.
 RootTakesCommitted ==
     /\ Comes("store", "root", "committed")
     /\ LET k == Head(channel["store"]["root"]).clock
-       IN  log' = Kept(k, [log[k] EXCEPT !.committed = TRUE])
+       IN  log' = IF k \in DOMAIN log THEN Kept(k, [log[k] EXCEPT !.committed = TRUE]) ELSE log
     /\ TakeAndSend("store", "root", <<>>)
     /\ UNCHANGED <<arrived, route, gate, node, store, manager, sink>>
 
@@ -767,12 +767,10 @@ CopiesAreFresh ==
 (* CACHE-3, CACHE-4, STORE-5: what has left an instance was computed from  *)
 (* what the store has on record.                                           *)
 (***************************************************************************)
-OnRecord(o) ==
-    IF Raises(o.clock) THEN o.clock \in Range(raised[KeyOf(o.clock)]) /\ Kind = "limit" =>
-                            o.clock \in DOMAIN noted /\ noted[o.clock] = o.shown
-    ELSE o.clock \in DOMAIN noted /\ noted[o.clock] = o.shown
-
-OutputsOnRecord == \A o \in Outputs : OnRecord(o)
+OutputsOnRecord ==
+    \A o \in Outputs :
+        /\ Raises(o.clock) => o.clock \in Range(raised[KeyOf(o.clock)])
+        /\ Kind = "limit" => o.clock \in DOMAIN noted /\ noted[o.clock] = o.shown
 
 (***************************************************************************)
 (* MOVE-6, R2: packets of a flow leave the chain in the order of their     *)
@@ -856,34 +854,41 @@ THEOREM Safety => RefinesSafety
 (* there to be violated: a check in which it holds would be a vacuous one. *)
 (***************************************************************************)
 
-\* A packet of one flow is served from a copy that a packet of another flow has brought.
+\* A packet is served from a copy that a packet of another flow has brought.
 NeverServed ==
     \A i \in Instances : \A k \in node[i].client.unconfirmed :
-        \A j \in 1 .. arrived : Packets[j] # Packets[k] => j \in DOMAIN log
+        \E j \in 1 .. k - 1 : Packets[j] = Packets[k]
 
-\* An output waits for what it was computed from, and one that was not served waits with it.
-NeverHeldBack ==
-    \A i \in Instances : Len(node[i].client.outbox) < 2
+\* The output of an earlier packet waits together with the delete of one that a copy has served.
+NeverHeldBack == \A i \in Instances : Len(node[i].client.outbox) < 2
 
-\* An instance gives its caches up while it waits for the store to know what they have served.
+\* An instance gives its caches up before the store knows all that they have served.
 NeverGivenUpLate ==
     \A i \in Instances : \A e \in Range(Held(node[i].client)) : e.message.type # "known"
 
-\* A flow moves while another one of its host, with packets, stays.
+\* Two instances have updates of one object under way.
 NeverShared ==
-    Kind = "hot" => \A key \in Keys :
-        \A i, j \in Instances : i # j =>
-            ~\E u \in Under(i), v \in Under(j) : KeyOf(u.clock) = key /\ KeyOf(v.clock) = key
+    \A i, j \in Instances : i # j =>
+        ~\E u \in Under(i), v \in Under(j) :
+            u.op = "raise" /\ v.op = "raise" /\ KeyOf(u.clock) = KeyOf(v.clock)
 
 \* Caches have begun again, and serve.
 NeverAgain == drain = 0 \/ \A i \in Instances : node[i].client.unconfirmed = {}
 
-\* A flow is to move once more while caches are to begin again.
-NeverInterrupted == draining = {} \/ wishes = <<>>
+\* A flow moves once more while caches are to begin again.
+NeverInterrupted == draining = {} \/ \A f \in Flows : underWay[f] = {}
 
-\* A copy that is kept is changed from elsewhere, with a value that a packet carries away.
+\* A copy that another instance has changed serves the new value.
 NeverCalledBack ==
-    \A i, j \in Instances : \A m \in Range(channel["store"][j]) :
-        m.type = "callback" /\ i # j /\ node[j].client.copies[m.key] # NoCopy =>
-            node[j].client.unconfirmed = {}
+    \A i \in Instances : \A u \in Under(i) :
+        Kind = "limit" /\ u.seen # <<>> => u.seen[1] = 0
+
+\* A copy serves a value that is not the newest any more.
+NeverOld ==
+    \A i \in Instances : \A u \in Under(i) :
+        Kind = "limit" /\ u.seen # <<>> => u.seen[1] = Value(KeyOf(u.clock))
+
+\* All packets have left, and all moves are over.
+NeverThrough ==
+    ~(AtRest /\ asked = Len(Moves) /\ Len(Moves) > 0 /\ Len(delivered) = Len(Packets))
 =============================================================================
