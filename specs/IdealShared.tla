@@ -32,6 +32,7 @@ VARIABLES
 
 vars == <<taken, failures, raised, left, lost>>
 
+IsPrefix(s, t) == Len(s) <= Len(t) /\ s = SubSeq(t, 1, Len(s))
 Has(s, x) == \E n \in 1 .. Len(s) : s[n] = x
 Earlier(k) == {j \in 1 .. k - 1 : Packets[j] = Packets[k]}
 HasLeft(k) == \E n \in 1 .. Len(left) : left[n].clock = k
@@ -64,18 +65,26 @@ Raise(k) ==
     /\ raised' = [raised EXCEPT ![KeyOf(k)] = Append(@, k)]
     /\ UNCHANGED <<taken, failures, left, lost>>
 
-\* What a packet may carry away by now.
-MaySee(k, number) ==
+\* What packet k may carry away by now, when these have left before it.
+MaySee(k, number, before) ==
     IF Raises(k) THEN number \in 1 .. Len(raised[KeyOf(k)]) /\ raised[KeyOf(k)][number] = k
     ELSE /\ number \in 0 .. Len(raised[KeyOf(k)])
-         /\ \A n \in 1 .. Len(left) : left[n].clock \in Earlier(k) => left[n].shown <= number
+         /\ \A n \in 1 .. Len(before) :
+              before[n].clock \in Earlier(k) => before[n].shown <= number
 
-\* R2, R5: the next packet of a flow leaves.
-Leave(k) ==
-    /\ k <= taken /\ ~HasLeft(k) /\ k \notin lost
-    /\ \A j \in Earlier(k) : HasLeft(j) \/ j \in lost
-    /\ \E number \in Numbers :
-         MaySee(k, number) /\ left' = Append(left, [clock |-> k, shown |-> number])
+MayLeave(o, before) ==
+    LET isGone(k) == \E n \in 1 .. Len(before) : before[n].clock = k
+    IN  /\ o.clock \in (1 .. taken) \ lost
+        /\ ~isGone(o.clock)
+        /\ \A j \in Earlier(o.clock) : isGone(j) \/ j \in lost
+        /\ MaySee(o.clock, o.shown, before)
+
+\* R2, R5: the next packet of a flow leaves; or several, that have waited for one and the same
+\* thing.
+Leave ==
+    /\ left' # left
+    /\ IsPrefix(left, left')
+    /\ \A n \in Len(left) + 1 .. Len(left') : MayLeave(left'[n], SubSeq(left', 1, n - 1))
     /\ UNCHANGED <<taken, failures, raised, lost>>
 
 \* REC-2: a packet will not leave; not more of them than there were failures.
@@ -95,7 +104,7 @@ Fail ==
     /\ UNCHANGED lost \/ \E k \in Clocks : Loses(k, failures + 1)
     /\ UNCHANGED <<taken, raised, left>>
 
-Next == Take \/ Fail \/ \E k \in Clocks : Raise(k) \/ Leave(k) \/ Lose(k)
+Next == Take \/ Fail \/ Leave \/ \E k \in Clocks : Raise(k) \/ Lose(k)
 
 \* [][Next]_vars; TLC tries in this order, and most steps of an implementation change nothing.
 Safety == Init /\ [][UNCHANGED vars \/ Next]_vars

@@ -470,10 +470,10 @@ Crash(i) ==
 
 \* What a dead instance had under way, and was not yet taken, may be lost.  What has left for
 \* the sink is on the wire.
-Lose(i, y) ==
+Lose(i) ==
     /\ ~node[i].up
-    /\ channel[i][y] # <<>>
-    /\ channel' = [channel EXCEPT ![i][y] = <<>>]
+    /\ \E y \in Framework \ {"sink"} :
+         channel[i][y] # <<>> /\ channel' = [channel EXCEPT ![i][y] = <<>>]
     /\ UNCHANGED <<root, node, store, manager, delivered, crashed>>
 
 -----------------------------------------------------------------------------
@@ -596,7 +596,7 @@ At(i) ==  \* what instance i does, or is the source of
     \/ StoreTakesApply(i) \/ StoreTakesAcquire(i)
     \/ ManagerTakesReady(i) \/ ManagerTakesRecovered(i)
     \/ SinkTakesOutput(i)
-    \/ \E y \in {"root", "store", "manager"} : Lose(i, y)
+    \/ Lose(i)
 
 Inside ==
     \/ RootTakesCommitted \/ RootTakesReplay \/ StoreTakesFence \/ ManagerTakesFenced

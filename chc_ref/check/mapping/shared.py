@@ -82,7 +82,7 @@ def memory(system: System, store: StoreState) -> Names:
     # The result of an update is its place in the one order of all (MOVE-7).
     raised = sorted((of.result, one.clock, one.object) for one, of in records if of.token)
     every = keys(system)
-    (readers,) = [of for _, of in store.readers.items()] or [()]
+    readers = [one for _, of in store.readers.items() for one in of]
     return {
         "raised": {
             name: [clock for _, clock, one in raised if one == key] for name, key in every.items()
@@ -97,9 +97,7 @@ def client(system: System, of: ClientState, effect: Callable[[Any], Names]) -> N
     return {
         "start": of.start,
         "alone": of.cache.alone,
-        "copies": {
-            name: of.copies.get(key, nothing(system)) for name, key in keys(system).items()
-        },
+        "copies": {name: of.copies.get(key, nothing(system)) for name, key in keys(system).items()},
         "expected": of.expected.clock if of.expected is not None else 0,
         "unconfirmed": {one.clock for one in of.unconfirmed},
         "outbox": [

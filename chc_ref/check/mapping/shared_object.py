@@ -194,7 +194,7 @@ class SharedObject:
     def _caching(self, manager: ManagerState) -> Names:
         name = vertex.vertex_of(self.system).name
         told = manager.caching.get(name)
-        (drains,) = [of for (kind, _), of in manager.awaited.items() if kind == "drain"] or [()]
+        drains = [one for (kind, _), of in manager.awaited.items() if kind == "drain" for one in of]
         return {
             "caching": shared.alone(self.system) if told is None else told.alone,
             "awaited": set(manager.awaited.get(("cache", name), ())),
