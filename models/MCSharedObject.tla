@@ -4,7 +4,7 @@
 (* or as the core's "limit" is, flows of host A are at home at the second    *)
 (* instance, those of host D at the first; split by flow, A5 is at the first *)
 (* as well.                                                                  *)
-EXTENDS SharedObject
+EXTENDS SharedObjectCorrect
 
 Two == {"hot.0", "hot.1"}
 TwoLimits == {"limit.0", "limit.1"}

@@ -24,8 +24,8 @@ Dropped == FALSE
 (* Rules that a bounded instance may drop, to see what each is good for:   *)
 (* CONSTANT DropCopy <- Dropped.                                           *)
 (***************************************************************************)
-CacheAlone == TRUE   \* CACHE-4: who is not alone with an object caches nothing that is written often
-DropCopy == TRUE     \* CACHE-3: an update that goes to the store drops the copy, which would hide it
+CacheAlone == TRUE   \* CACHE-4: what is written often is cached by who is alone with it
+DropCopy == TRUE     \* CACHE-3: an update that goes to the store drops the copy
 CommitFirst == TRUE  \* CACHE-3, CACHE-4: no output before the store has what it was computed from
 CallBack == TRUE     \* CACHE-3: everybody who keeps a copy is told of a new value
 
