@@ -196,6 +196,11 @@ NeverCalledBack ==
     \A i \in Instances : \A u \in Under(i) :
         Kind = "limit" /\ u.seen # <<>> => u.seen[1] = 0
 
+\* An instance that has had a copy has none while an update of its own is under way.
+NeverDropped ==
+    \A i \in readers : \A u \in Under(i) :
+        u.op = "raise" => node[i].client.copies[KeyOf(u.clock)] # NoCopy
+
 \* A copy serves a value that is not the newest any more.
 NeverOld ==
     \A i \in Instances : \A u \in Under(i) :
