@@ -14,6 +14,8 @@ from chc_ref.check import model as models
 from chc_ref.check.mapping.failover import Failover
 from chc_ref.check.mapping.failover_row import FailoverRow
 from chc_ref.check.mapping.reallocation import Reallocation
+from chc_ref.check.mapping.shared_failover import SharedFailover
+from chc_ref.check.mapping.shared_object import SharedObject
 from chc_ref.system.composition import System
 from chc_ref.tlc import behaviours
 from chc_ref.tlc.mapping import Mapping
@@ -49,12 +51,30 @@ FAILS_IN_ROW: Table = {
     "fragile": ["first.1", "second.0", "second.1", "third.1"],
     "most_crashes": 2,
 }
+HOT = {"name": "hot", "nf": "hot", "instances": 2, "split": "host"}
+SHARES: Table = {
+    "vertices": [HOT],
+    "packets": ["A", "A2", "D", "A2", "A"],
+    "moves": [
+        {"flow": "A", "to": "hot.0"},
+        {"flow": "A", "to": "hot.1"},
+        {"flow": "D", "to": "hot.1"},
+    ],
+}
+SHARES_AND_FAILS: Table = {
+    "vertices": [HOT],
+    "packets": ["D", "D2", "A", "D3", "D2"],
+    "fragile": ["hot.0", "hot.1"],
+    "most_crashes": 2,
+}
 """Systems of many million states."""
 
 OF: dict[str, tuple[Table, Callable[[System], Specified]]] = {
     "moves": (MOVES, Reallocation),
     "fails": (FAILS, Failover),
     "fails in a row": (FAILS_IN_ROW, FailoverRow),
+    "shares": (SHARES, SharedObject),
+    "shares and fails": (SHARES_AND_FAILS, SharedFailover),
 }
 
 RUNS = 4
