@@ -618,8 +618,9 @@ InstanceTakesGranted(c) ==
        IN  GoOn(c,
              IF g.peek
              THEN IF Awaits(n, "grant", g.clock)
-                  THEN WorkOn(i, IF g.over THEN idle ELSE Process(i, idle, n.work[1].packet, g.value, FALSE,
-                                         Eager[VertexOf[i]] \/ FlushReplayed))
+                  THEN WorkOn(i, IF g.over THEN idle
+                                 ELSE Process(i, idle, n.work[1].packet, g.value, FALSE,
+                                              Eager[VertexOf[i]] \/ FlushReplayed))
                   ELSE r
              ELSE IF asked
              THEN WorkOn(i, IF g.over THEN AskNext([r EXCEPT !.state.blocked[f] = Tail(@)], f)
@@ -728,7 +729,8 @@ StoreTakesAcquire(c) ==
            k == m.clock
            latest == \A j \in AppliedClocks(v, Packets[k]) : j <= k
        IN  IF IsVoid(i, m) THEN TakeAndSend(c, Silence) /\ UNCHANGED owner
-           ELSE IF IsOverAtStore(k) THEN TakeAndSend(c, Send(i, Over(k, m.peek))) /\ UNCHANGED owner
+           ELSE IF IsOverAtStore(k)
+           THEN TakeAndSend(c, Send(i, Over(k, m.peek))) /\ UNCHANGED owner
            ELSE /\ owner' = IF m.peek THEN owner ELSE [owner EXCEPT ![v][Packets[k]] = i]
                 /\ TakeAndSend(c, Send(i, Granted(k, m.peek, ValueBefore(v, k), latest)))
     /\ UNCHANGED <<root, node, applied, counted, fence, memory, manager, delivered, crashed,
@@ -743,7 +745,8 @@ StoreTakesForget(c) ==
                Cardinality({n \in 1 .. Len(entries) - 1 :
                               \A m \in 1 .. n + 1 : entries[m].clock <= last})
        IN  /\ over' = last
-           /\ forgot' = forgot \cup {x \in (1 .. last) \X Vertices : Stored(x[1], x[2], OwnObject)}
+           /\ forgot' = forgot \cup
+                {x \in (1 .. last) \X Vertices : Stored(x[1], x[2], OwnObject)}
            /\ base' = [v \in Vertices |-> [f \in Flows |->
                          base[v][f] \o SubSeq(applied[v][f], 1, Known(applied[v][f]))]]
            /\ applied' = [v \in Vertices |-> [f \in Flows |->
@@ -770,7 +773,8 @@ ManagerTakesFenced(c) ==
            begins == m.start = starts[m.instance] /\ m.instance \in fencing
        IN  /\ fencing' = IF begins THEN fencing \ {m.instance} ELSE fencing
            /\ TakeAndSend(c, IF begins THEN Send(m.instance, Start(m.start)) ELSE Silence)
-    /\ UNCHANGED <<root, node, store, session, replay, starts, recovering, delivered, crashed, forgets>>
+    /\ UNCHANGED <<root, node, store, session, replay, starts, recovering, delivered, crashed,
+                   forgets>>
 
 \* REC-1: a failover runs.  The log is replayed to every one that does: a second failure may
 \* have broken an earlier replay, at its target or on the way.
@@ -797,7 +801,8 @@ ManagerTakesRecovered(c) ==
     /\ recovering' = IF Oldest(c).session = replay THEN Without(recovering, c[1])
                      ELSE recovering
     /\ TakeAndSend(c, Silence)
-    /\ UNCHANGED <<root, node, store, session, replay, starts, fencing, delivered, crashed, forgets>>
+    /\ UNCHANGED <<root, node, store, session, replay, starts, fencing, delivered, crashed,
+                   forgets>>
 
 -----------------------------------------------------------------------------
 SinkTakesOutput(c) ==
