@@ -1,5 +1,6 @@
 ------------------------------- MODULE MCCHC --------------------------------
-(* Bounds for CHC: a counter on two instances, and a marker behind or beside it. *)
+(* Bounds for CHC: a counter on two instances, and a marker behind or beside it; a detector *)
+(* behind two instances that have no state; one instance that borrows from a pool.          *)
 EXTENDS CHC, TLC
 
 TwoKinds == [v \in {"count", "mark"} |-> IF v = "count" THEN "counter" ELSE "marker"]
@@ -16,6 +17,20 @@ TwoFlows == <<"A", "D">>
 OnePacket == <<"A">>
 OneFlow == <<"A", "A">>
 ThreePackets == <<"A", "A", "D">>
+ThreeOfOne == <<"A", "A", "A">>
+
+Detector == ("pass" :> "pass") @@ ("detect" :> "earliest")
+BehindTwo == [i \in {"pass.0", "pass.1", "detect.0"} |->
+                IF i = "detect.0" THEN "detect" ELSE "pass"]
+ToDetector == ("root" :> <<"pass">>) @@ ("pass" :> <<"detect">>) @@ ("detect" :> <<>>)
+DetectorHomes == [v \in {"pass", "detect"} |-> [f \in Flows |->
+            IF v = "detect" THEN "detect.0" ELSE IF f = "A" THEN "pass.1" ELSE "pass.0"]]
+
+Borrowing == "take" :> "borrow"
+Taker == "take.0" :> "take"
+ToTaker == ("root" :> <<"take">>) @@ ("take" :> <<>>)
+TakerHome == "take" :> [f \in Flows |-> "take.0"]
+TwoNumbers == <<1, 2>>
 
 Numbers == (<<"count", "count">> :> 1) @@ (<<"count", "total">> :> 2) @@ (<<"mark", "marked">> :> 3)
 
@@ -33,6 +48,12 @@ TotalTwice(i, s, p) ==
     IN  Finish(i, told, Induce(Induce(Numbered(p, s), Total(v)), Count(v, FlowOf(p.clock))))
 
 NoUpdates == {}
+NeverOnRecord(update) == FALSE
+NoClock(k) == 0
+
+\* DUP-2 without the number of the update: a second one of an object is taken for a repeat.
+ObjectOnRecord(update) ==
+    \E u \in Recorded(update.object) : u.clock = update.clock /\ u.branch = update.branch
 
 OneName(source, at, p) ==
     [n \in 1 .. Len(Below[at]) |-> <<source, Home[Below[at][n]][FlowOf(p.clock)], p>>]

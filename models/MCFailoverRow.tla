@@ -20,6 +20,13 @@ AB == <<"A", "B">>
 AAB == <<"A", "A", "B">>
 AAD == <<"A", "A", "D">>
 
+\* One vertex.
+Two == <<"first.0", "first.1">>
+PlacesOfOne == [i \in {"first.0", "first.1"} |-> 1]
+HomesOfOne == <<HomeAt("first.0", "first.1")>>
+Record == <<"recorder">>
+AtOnceAtOne == <<TRUE>>
+
 CountPass == <<"counter", "pass">>
 CountRecord == <<"counter", "recorder">>
 RecordPass == <<"recorder", "pass">>
@@ -35,4 +42,5 @@ EndIgnored(i, s, m) == s
 NeverLeaves(r, p) == r
 FewValues == {NoValue}
 Always == TRUE
+Newest(oldest, count) == count
 ====

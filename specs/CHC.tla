@@ -6,7 +6,8 @@
 (* Paper: "Correctness and Performance for Stateful Chained Network        *)
 (* Functions", NSDI 2019, sections 4, 5 and 5.4, Figure 6.                 *)
 (* Clauses: CHAIN-1, CHAIN-2, SPLIT-3, QUEUE-1, QUEUE-2, STORE-2 to        *)
-(* STORE-6, CACHE-2, ROOT-1, ROOT-2, ROOT-3, REC-2, DEL-1, DEL-2, DEL-3.   *)
+(* STORE-6, CACHE-2, ROOT-1, ROOT-2, ROOT-3, ORDER-1, REC-2, DUP-2, DEL-1, *)
+(* DEL-2, DEL-3.                                                           *)
 (*                                                                         *)
 (* The root gives every packet a clock, logs it and sends a copy down      *)
 (* every edge.  An instance processes one packet at a time; it asks the    *)
@@ -37,9 +38,12 @@ CONSTANTS
 (***************************************************************************)
 (* "counter" numbers the packets of each flow, on the cached value, and    *)
 (* counts all packets without waiting; "marker" counts them and waits for  *)
-(* the store's answer; "pass" has no state.                                *)
+(* the store's answer; "earliest" notes which flow came first, by the      *)
+(* clocks; "borrow" takes a number from a pool, waits for it, and puts it  *)
+(* back behind the others; "pass" has no state.                            *)
 (***************************************************************************)
-Kinds == {"counter", "marker", "pass"}
+Kinds == {"counter", "marker", "earliest", "borrow", "pass"}
+InPool == <<1, 2, 3>>  \* the numbers, at first
 
 Flows == {Arrivals[n] : n \in 1 .. Len(Arrivals)}
 
@@ -60,6 +64,7 @@ WaitForCommits == TRUE    \* DEL-3: and when all updates are committed
 AnswerDeletes == TRUE     \* REC-2: the root tells whoever waits that it has a delete
 KeepOrder == TRUE         \* QUEUE-1: what waits for its flow is worked off as it came
 SignalByStore == TRUE     \* DEL-2: the store signals a commit, and no instance before it
+ShownClock(k) == k        \* ORDER-1: an NF sees the packet's clock
 
 \* DEL-1, DEL-3 amended: the vector is the set of the updates, and is covered.
 Covered(vector, signals) == vector \subseteq signals
@@ -74,12 +79,13 @@ VARIABLES
     cached,     \* instance: value of each flow that it owns
     work,       \* instance: the packet in work, and what it waits for
     owner,      \* store: instance that owns each flow at each vertex
-    applied,    \* store: updates of each object, in the order of their application
+    applied,    \* store: updates of each counter, in the order of their application
+    noted,      \* store: value of each other object, and what each of its updates returned
     delivered   \* sink: outputs in the order in which they came
 
 root == <<clock, log>>
 instances == <<queue, ready, waiting, cached, work>>
-store == <<owner, applied>>
+store == <<owner, applied, noted>>
 vars == <<root, channel, instances, store, delivered>>
 
 -----------------------------------------------------------------------------
@@ -94,13 +100,22 @@ Shared == "all"
 Total(v) == Object(v, "total", Shared)
 Marked(v) == Object(v, "marked", Shared)
 Count(v, f) == Object(v, "count", f)
+Earliest(v) == Object(v, "earliest", Shared)
+Pool(v) == Object(v, "pool", Shared)
 
 ObjectsOf(v, f) ==  \* that a packet of f updates at v
     CASE Kind[v] = "counter" -> {Total(v), Count(v, f)}
       [] Kind[v] = "marker" -> {Marked(v)}
+      [] Kind[v] = "earliest" -> {Earliest(v)}
+      [] Kind[v] = "borrow" -> {Pool(v)}
       [] OTHER -> {}
 
 Objects == UNION {ObjectsOf(v, f) : v \in Vertices, f \in Flows}
+Others == {o \in Objects : Kind[o.vertex] \in {"earliest", "borrow"}}
+Counters == Objects \ Others
+
+\* How often a packet updates an object.
+Times(o) == IF Kind[o.vertex] = "borrow" THEN 2 ELSE 1
 
 \* QUEUE-2: a copy is known by the packet's clock and by its branch: one number for
 \* each place where there was more than one way to go.
@@ -108,12 +123,16 @@ Packet(k, branch, said, induced, before) ==
     [type |-> "packet", clock |-> k, branch |-> branch, said |-> said,
      induced |-> induced, before |-> before]
 
-Update(p, object) == [clock |-> p.clock, branch |-> p.branch, object |-> object]
+\* DUP-2: of several updates of one object by one packet each is known by its number.
+Update(p, object) == [clock |-> p.clock, branch |-> p.branch, object |-> object, nth |-> 1]
+Second(update) == [update EXCEPT !.nth = 2]
 
 Acquire(p) == [type |-> "acquire", clock |-> p.clock, branch |-> p.branch]
 Granted(p, n) == [type |-> "granted", clock |-> p.clock, branch |-> p.branch, number |-> n]
-Apply(update, blocking) == [type |-> "apply", update |-> update, blocking |-> blocking]
-Result(update) == [type |-> "result", update |-> update]
+\* With a number where the operation has one: a clock, or what goes back to a pool.
+Apply(update, blocking, n) ==
+    [type |-> "apply", update |-> update, blocking |-> blocking, number |-> n]
+Result(update, n) == [type |-> "result", update |-> update, number |-> n]
 Committed(update) == [type |-> "committed", update |-> update]
 Delete(p) == [type |-> "delete", clock |-> p.clock, branch |-> p.branch,
               vector |-> p.before \cup p.induced]
@@ -133,6 +152,7 @@ Idle == [packet |-> NoPacket, awaits |-> Nothing]
 (* Sequences *)
 
 Range(s) == {s[n] : n \in 1 .. Len(s)}
+With(g, x, y) == [z \in DOMAIN g \cup {x} |-> IF z = x THEN y ELSE g[z]]
 
 RECURSIVE After(_, _)
 After(channels, sends) ==  \* channels after <<from, to, message>>, ... were sent
@@ -169,6 +189,16 @@ Visits(at, branch) ==  \* <<vertex, branch>> of every copy on its way from here
     LET edges == Below[at]
         Named(n) == IF Len(edges) = 1 THEN branch ELSE Append(branch, n - 1)
     IN  UNION {{<<edges[n], Named(n)>>} \cup Visits(edges[n], Named(n)) : n \in 1 .. Len(edges)}
+
+(***************************************************************************)
+(* A packet comes to these vertices by one way.  What a borrower reads     *)
+(* hangs on the order of all its packets, and the chain keeps that of each *)
+(* flow: so there is one, and one instance has the pool.                   *)
+(***************************************************************************)
+ASSUME \A v \in Vertices :
+    /\ Kind[v] \in {"earliest", "borrow"} =>
+         Cardinality({visit \in Visits("root", <<>>) : visit[1] = v}) = 1
+    /\ Kind[v] = "borrow" => Cardinality(Flows) = 1
 
 \* The branches with which copies leave the chain.
 Ends == {visit[2] : visit \in {w \in Visits("root", <<>>) : IsLast(w[1])}}
@@ -233,9 +263,11 @@ Before(i, q) == [queue |-> q, ready |-> ready[i], waiting |-> waiting[i],
 
 Send(s, i, to, message) == [s EXCEPT !.sends = Append(@, <<i, to, message>>)]
 
-Tell(s, i, update, blocking) ==
-    LET told == Send(s, i, "store", Apply(update, blocking))
+TellWith(s, i, update, blocking, number) ==
+    LET told == Send(s, i, "store", Apply(update, blocking, number))
     IN  IF SignalByStore THEN told ELSE Send(told, i, "root", Committed(update))
+
+Tell(s, i, update, blocking) == TellWith(s, i, update, blocking, 0)
 
 \* STORE-5, CACHE-2: updates that p does not wait for go out before anything else of it.
 \* REC-2: behind the last vertex the output waits until the root has the delete.
@@ -260,9 +292,24 @@ Mark(i, s, p) ==
     LET marked == Update(p, Marked(VertexOf[i]))
     IN  [Tell(s, i, marked, TRUE) EXCEPT !.work = [packet |-> p, awaits |-> "result"]]
 
+Detect(i, s, p) ==
+    LET o == Earliest(VertexOf[i])
+    IN  Finish(i, TellWith(s, i, Update(p, o), FALSE, ShownClock(p.clock)), Induce(p, o))
+
+Borrow(i, s, p) ==
+    LET taken == Update(p, Pool(VertexOf[i]))
+    IN  [Tell(s, i, taken, TRUE) EXCEPT !.work = [packet |-> p, awaits |-> "result"]]
+
+PutBack(i, s, p, number) ==
+    LET taken == Update(p, Pool(VertexOf[i]))
+        said == [p EXCEPT !.induced = @ \cup {taken, Second(taken)}, !.said = Append(@, number)]
+    IN  Finish(i, TellWith(s, i, Second(taken), FALSE, number), said)
+
 Process(i, s, p) ==
     CASE Kind[VertexOf[i]] = "counter" -> Number(i, s, p)
       [] Kind[VertexOf[i]] = "marker" -> Mark(i, s, p)
+      [] Kind[VertexOf[i]] = "earliest" -> Detect(i, s, p)
+      [] Kind[VertexOf[i]] = "borrow" -> Borrow(i, s, p)
       [] OTHER -> Finish(i, s, p)
 
 \* MOVE-3: the first packet of a flow asks the store for it; what follows waits behind.
@@ -310,7 +357,10 @@ InstanceTakesResult(i) ==
     /\ Comes("store", i, "result")
     /\ LET p == work[i].packet
            s == [Before(i, queue[i]) EXCEPT !.work = Idle]
-       IN  Step(i, "store", Finish(i, s, Induce(p, Marked(VertexOf[i]))))
+       IN  Step(i, "store",
+                IF Kind[VertexOf[i]] = "borrow"
+                THEN PutBack(i, s, p, Head(channel[<<"store", i>>]).number)
+                ELSE Finish(i, s, Induce(p, Marked(VertexOf[i]))))
 
 \* REC-2: the root has the delete; the output leaves, if it was the first of its copy.
 InstanceTakesDeleted(i) ==
@@ -322,9 +372,28 @@ InstanceTakesDeleted(i) ==
 -----------------------------------------------------------------------------
 (* Store *)
 
-\* All objects are counters: a value is the number of the updates.
+\* The value of a counter is the number of the updates.
 Value(object) == Len(applied[object])
-AllApplied == UNION {Range(applied[o]) : o \in Objects}
+Recorded(object) ==
+    IF object \in Counters THEN Range(applied[object]) ELSE DOMAIN noted[object].results
+AllApplied == UNION {Recorded(o) : o \in Objects}
+
+\* DUP-2: an update that is on record is a repeat, and is not made again.
+OnRecord(update) == update \in Recorded(update.object)
+
+\* STORE-3: the first number is taken from a pool, or one comes behind the others; or the
+\* smaller clock is kept, with its flow.
+Nobody == [clock |-> 0, flow |-> Nothing]
+Initial(o) == IF Kind[o.vertex] = "borrow" THEN InPool ELSE Nobody
+
+Made(a) ==  \* by an operation, of its object: the value, and the result
+    LET u == a.update
+        value == noted[u.object].value
+        this == [clock |-> a.number, flow |-> FlowOf(u.clock)]
+        earlier == IF value = Nobody \/ this.clock < value.clock THEN this ELSE value
+    IN  IF Kind[u.object.vertex] = "earliest" THEN [value |-> earlier, result |-> earlier]
+        ELSE IF u.nth = 1 THEN [value |-> Tail(value), result |-> Head(value)]
+        ELSE [value |-> Append(value, a.number), result |-> Len(value) + 1]
 
 \* STORE-2: the flow's owner is the instance that has asked for it.
 StoreTakesAcquire(i) ==
@@ -335,16 +404,26 @@ StoreTakesAcquire(i) ==
            number == IF Kind[v] = "counter" THEN Value(Count(v, f)) ELSE 0
        IN  /\ owner' = [owner EXCEPT ![v][f] = i]
            /\ channel' = After(Taken(i, "store"), << <<"store", i, Granted(a, number)>> >>)
-    /\ UNCHANGED <<root, instances, applied, delivered>>
+    /\ UNCHANGED <<root, instances, applied, noted, delivered>>
 
 \* STORE-4, DEL-2: updates are applied one by one, and each is signalled to the root.
 StoreTakesApply(i) ==
     /\ Comes(i, "store", "apply")
     /\ LET a == Head(channel[<<i, "store">>])
-           signal == << <<"store", "root", Committed(a.update)>> >>
-           answer == IF a.blocking THEN << <<"store", i, Result(a.update)>> >> ELSE <<>>
-       IN  /\ applied' = [applied EXCEPT ![a.update.object] = Append(@, a.update)]
-           /\ channel' = After(Taken(i, "store"), answer \o signal)
+           u == a.update
+           counts == u.object \in Counters
+           repeat == OnRecord(u)
+           number == IF counts THEN 0
+                     ELSE IF repeat THEN noted[u.object].results[u] ELSE Made(a).result
+           signal == << <<"store", "root", Committed(u)>> >>
+           answer == IF a.blocking THEN << <<"store", i, Result(u, number)>> >> ELSE <<>>
+       IN  /\ applied' = IF repeat \/ ~counts THEN applied
+                         ELSE [applied EXCEPT ![u.object] = Append(@, u)]
+           /\ noted' = IF repeat \/ counts THEN noted
+                       ELSE [noted EXCEPT ![u.object] =
+                               [value |-> Made(a).value,
+                                results |-> With(@.results, u, Made(a).result)]]
+           /\ channel' = After(Taken(i, "store"), answer \o IF repeat THEN <<>> ELSE signal)
     /\ UNCHANGED <<root, instances, owner, delivered>>
 
 -----------------------------------------------------------------------------
@@ -369,7 +448,8 @@ Init ==
     /\ cached = [i \in Instances |-> [f \in Flows |-> NotOwned]]
     /\ work = [i \in Instances |-> Idle]
     /\ owner = [v \in Vertices |-> [f \in Flows |-> Nothing]]
-    /\ applied = [o \in Objects |-> <<>>]
+    /\ applied = [o \in Counters |-> <<>>]
+    /\ noted = [o \in Others |-> [value |-> Initial(o), results |-> <<>>]]
     /\ delivered = <<>>
 
 AtInstance(i) ==
@@ -395,7 +475,9 @@ Spec == Init /\ [][Next]_vars /\ Fairness
 
 -----------------------------------------------------------------------------
 Branches == {visit[2] : visit \in Visits("root", <<>>)}
-Updates == [clock : Clocks, branch : Branches, object : Objects]
+Updates == [clock : Clocks, branch : Branches, object : Objects, nth : {1, 2}]
+
+Firsts == {Nobody} \cup [clock : 0 .. Len(Arrivals), flow : Flows]
 
 IsCopy(p) ==
     /\ p.type = "packet" /\ p.clock \in Clocks /\ p.branch \in Branches
@@ -403,7 +485,8 @@ IsCopy(p) ==
 
 IsMessage(m) ==
     CASE m.type = "packet" -> IsCopy(m)
-      [] m.type \in {"apply", "result", "committed"} -> m.update \in Updates
+      [] m.type \in {"apply", "result"} -> m.update \in Updates /\ m.number \in Nat
+      [] m.type = "committed" -> m.update \in Updates
       [] m.type = "delete" -> m.vector \subseteq Updates
       [] m.type = "granted" -> m.number \in Nat
       [] m.type = "deleted" -> m.first \in BOOLEAN
@@ -426,8 +509,14 @@ TypeOK ==
     /\ \A i \in Instances : work[i] = Idle \/ IsCopy(work[i].packet)
     /\ \A i \in Instances : \A p \in Buffered(i) : IsCopy(p)
     /\ owner \in [Vertices -> [Flows -> Instances \cup {Nothing}]]
-    /\ DOMAIN applied = Objects
-    /\ \A o \in Objects : \A u \in Range(applied[o]) : u \in Updates /\ u.object = o
+    /\ DOMAIN applied = Counters
+    /\ \A o \in Counters : \A u \in Range(applied[o]) : u \in Updates /\ u.object = o
+    /\ DOMAIN noted = Others
+    /\ \A o \in Others : \A u \in DOMAIN noted[o].results :
+         /\ u \in Updates /\ u.object = o
+         /\ noted[o].results[u] \in IF Kind[o.vertex] = "borrow" THEN Nat ELSE Firsts
+    /\ \A o \in Others :
+         noted[o].value \in IF Kind[o.vertex] = "borrow" THEN Seq(Range(InPool)) ELSE Firsts
     /\ \A o \in Range(delivered) : o.type = "output" /\ IsMessage(o)
 
 (***************************************************************************)
@@ -457,12 +546,12 @@ SignalsAreTrue ==
     \A k \in Clocks : Logged(k) => log[k].signals \subseteq AllApplied
 
 (***************************************************************************)
-(* STORE-2, STORE-6, R5: no update is applied twice, and those of a flow   *)
-(* are applied in the order of its packets, also to an object that flows   *)
-(* share; where each packet comes to a vertex once.                        *)
+(* STORE-2, STORE-6, R5: no update of a counter is applied twice, and      *)
+(* those of a flow are applied in the order of its packets, also to one    *)
+(* that flows share; where each packet comes to a vertex once.             *)
 (***************************************************************************)
 AppliedOnceInOrder ==
-    \A o \in Objects : \A m, n \in 1 .. Len(applied[o]) :
+    \A o \in Counters : \A m, n \in 1 .. Len(applied[o]) :
         m < n => /\ applied[o][m] # applied[o][n]
                  /\ FlowOf(applied[o][m].clock) = FlowOf(applied[o][n].clock) =>
                       applied[o][m].clock < applied[o][n].clock
@@ -476,7 +565,10 @@ Earlier(k) == {j \in 1 .. k : FlowOf(j) = FlowOf(k)}
 RECURSIVE Said(_, _, _)
 Said(at, branch, k) ==  \* what a copy says that goes this way
     LET edges == Below[at]
-        own == IF at # "root" /\ Kind[at] = "counter" THEN <<Cardinality(Earlier(k))>> ELSE <<>>
+        own == IF at = "root" THEN <<>>
+               ELSE CASE Kind[at] = "counter" -> <<Cardinality(Earlier(k))>>
+                      [] Kind[at] = "borrow" -> <<InPool[((k - 1) % Len(InPool)) + 1]>>
+                      [] OTHER -> <<>>
     IN  IF edges = <<>> THEN own
         ELSE IF Len(edges) = 1 THEN own \o Said(edges[1], branch, k)
         ELSE own \o Said(edges[Head(branch) + 1], Tail(branch), k)
@@ -484,12 +576,46 @@ Said(at, branch, k) ==  \* what a copy says that goes this way
 OutputsAsIdeal == \A o \in Range(delivered) : o.said = Said("root", o.branch, o.clock)
 
 (***************************************************************************)
+(* ORDER-1, R3: a detector knows which flow came first into the chain, of  *)
+(* all whose updates have come, whatever overtook whatever on its way.     *)
+(***************************************************************************)
+EarliestIsFirst ==
+    \A o \in Others : Kind[o.vertex] = "earliest" /\ Recorded(o) # {} =>
+        LET clocks == {u.clock : u \in Recorded(o)}
+        IN  noted[o].value.flow = FlowOf(CHOOSE k \in clocks : \A j \in clocks : k <= j)
+
+(***************************************************************************)
+(* DUP-2, R3, R5: each number is once in the pool, or on its way from it   *)
+(* or back; and when all are back, the pool is as in the ideal chain.      *)
+(***************************************************************************)
+Borrower(o) == CHOOSE i \in Instances : \E f \in Flows : Home[o.vertex][f] = i
+
+Away(o) ==  \* what is under way, in order
+    LET i == Borrower(o)
+        comes(m) == m.type = "result"
+        goes(m) == m.type = "apply" /\ m.update.nth = 2
+        under == SelectSeq(channel[<<"store", i>>], comes)
+                 \o SelectSeq(channel[<<i, "store">>], goes)
+    IN  [n \in 1 .. Len(under) |-> under[n].number]
+
+NumbersKept ==
+    \A o \in Others : Kind[o.vertex] = "borrow" =>
+        LET all == noted[o].value \o Away(o)
+        IN  Len(all) = Len(InPool) /\ Range(all) = Range(InPool)
+
+PoolAsIdeal ==
+    \A o \in Others : Kind[o.vertex] = "borrow" /\ AtRest =>
+        noted[o].value = [n \in 1 .. Len(InPool) |-> InPool[((clock + n - 1) % Len(InPool)) + 1]]
+
+(***************************************************************************)
 (* LIVE and R5, as an invariant: when nothing is under way, all copies     *)
 (* have left, once, all updates are made, and nothing is logged or waits   *)
 (* any more.                                                               *)
 (***************************************************************************)
 Induced(k) ==
-    UNION {{[clock |-> k, branch |-> visit[2], object |-> o] : o \in ObjectsOf(visit[1], FlowOf(k))} :
+    UNION {{u \in Updates :
+              /\ u.clock = k /\ u.branch = visit[2]
+              /\ u.object \in ObjectsOf(visit[1], FlowOf(k)) /\ u.nth <= Times(u.object)} :
              visit \in Visits("root", <<>>)}
 
 Left == {<<o.clock, o.branch>> : o \in Range(delivered)}
@@ -514,23 +640,35 @@ EveryPacketGetsThrough == \A k \in Clocks : clock >= k ~> IsThrough(k)
 (* COE: this is an implementation of the ideal chain of the same vertices  *)
 (* and edges.  An update is made when an instance sends it, and stored     *)
 (* when the store applies it; one object of a vertex tells which copies of *)
-(* a flow it has had, in which order.                                      *)
+(* a flow it has had, in which order.  Where the store keeps no order, it  *)
+(* is that of the clocks: an earlier copy that comes later changes it.     *)
 (***************************************************************************)
-Telling(v, f) == IF Kind[v] = "counter" THEN Count(v, f) ELSE Marked(v)
+Telling(v, f) ==
+    IF Kind[v] = "counter" THEN Count(v, f) ELSE CHOOSE o \in ObjectsOf(v, f) : TRUE
+
+StoredCopies(o) ==  \* whose first update of the object is stored
+    LET isHere(k) == \E u \in Recorded(o) : u.clock = k /\ u.nth = 1
+        visit == CHOOSE visit \in Visits("root", <<>>) : visit[1] = o.vertex
+        clocks == SelectSeq([k \in Clocks |-> k], isHere)
+    IN  IF o \in Counters
+        THEN [n \in 1 .. Len(applied[o]) |->
+                [clock |-> applied[o][n].clock, branch |-> applied[o][n].branch]]
+        ELSE [n \in 1 .. Len(clocks) |-> [clock |-> clocks[n], branch |-> visit[2]]]
 
 MadeBy(v, f) ==
-    LET isApply(m) == m.type = "apply"
-        applies == SelectSeq(channel[<<Home[v][f], "store">>], isApply)
-        sent == [n \in 1 .. Len(applies) |-> applies[n].update]
-        is(u) == u.object = Telling(v, f) /\ FlowOf(u.clock) = f
-        updates == SelectSeq(applied[Telling(v, f)] \o sent, is)
-    IN  [n \in 1 .. Len(updates) |-> [clock |-> updates[n].clock, branch |-> updates[n].branch]]
+    LET o == Telling(v, f)
+        isFirst(m) == m.type = "apply" /\ m.update.object = o /\ m.update.nth = 1
+        sent == SelectSeq(channel[<<Home[v][f], "store">>], isFirst)
+        isTheirs(copy) == FlowOf(copy.clock) = f
+    IN  SelectSeq(StoredCopies(o) \o [n \in 1 .. Len(sent) |-> [clock |-> sent[n].update.clock,
+                                                          branch |-> sent[n].update.branch]],
+                  isTheirs)
 
 IdealChain == INSTANCE IdealGraph WITH
     taken <- clock,
     made <- [v \in Vertices |->
                [f \in Flows |-> IF ObjectsOf(v, f) = {} THEN <<>> ELSE MadeBy(v, f)]],
-    stored <- [o \in Objects |-> Value(o)],
+    stored <- [o \in Objects |-> IF o \in Counters THEN Value(o) ELSE Cardinality(Recorded(o))],
     left <- [n \in 1 .. Len(delivered) |->
                [clock |-> delivered[n].clock, branch |-> delivered[n].branch,
                 said |-> delivered[n].said]]
@@ -575,7 +713,7 @@ NeverThrough == ~(clock = Len(Arrivals) /\ IdealChain!IsDone)
 
 \* Of two copies that come to one vertex by different ways, the later branch is the first.
 NeverOtherWay ==
-    \A o \in Objects : \A n \in 2 .. Len(applied[o]) :
+    \A o \in Counters : \A n \in 2 .. Len(applied[o]) :
         LET u == applied[o][n - 1]
             w == applied[o][n]
         IN  u.clock = w.clock => Head(u.branch) < Head(w.branch)
@@ -591,6 +729,16 @@ NeverCommittedFirst ==
 \* A later packet is over while an earlier one is still logged.
 NeverOvertaken ==
     \A j, k \in 1 .. clock : j < k /\ Logged(j) => Logged(k)
+
+\* ORDER-1: the update of a later packet comes to the store before that of an earlier one.
+NeverLaterFirst ==
+    \A o \in Others : \A u \in Recorded(o) : \A k \in 1 .. u.clock :
+        \E w \in Recorded(o) : w.clock = k
+
+\* DUP-2: a packet takes a number that another one has put back.
+NeverTakenAgain ==
+    \A m, n \in 1 .. Len(delivered) :
+        m # n /\ \E v \in Vertices : Kind[v] = "borrow" => delivered[m].said # delivered[n].said
 
 \* Packets of two flows wait for their values at one instance.
 NeverTwoWait ==

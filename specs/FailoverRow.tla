@@ -21,13 +21,17 @@
 (* at the store, repeats are suppressed.  What else comes to the failover  *)
 (* waits until every splitter above has sent the end of the replay.        *)
 (*                                                                         *)
+(* The root may tell store and instances which packets are over.  They     *)
+(* forget what they know of these, but not that they are over: copies may  *)
+(* still be under way, in a replay that began before, and are dropped.     *)
+(*                                                                         *)
 (* Channels are FIFO, one for each pair.  Starts and replays are numbered  *)
 (* together; each start or replay is a session.  A step is what one        *)
 (* component makes of the oldest message of one channel, as in the Python  *)
 (* core: the state graphs are equal.                                       *)
 (*                                                                         *)
 (* Left out: moves, clones, forks, NFs that wait for the store, failures   *)
-(* of root and store.                                                      *)
+(* of root and store; counters where packets are forgotten.                *)
 (***************************************************************************)
 EXTENDS Row, FiniteSets
 
@@ -37,6 +41,7 @@ CONSTANTS
     Home,        \* for each vertex, the instance of each flow
     Fragile,     \* instances that may fail
     MostCrashes, \* how often, in all
+    MostForgets, \* how often the root tells which packets are over
     Eager        \* for each vertex: flush after each packet, or when the flush timer fires
 
 Instances == {Ranked[n] : n \in 1 .. Len(Ranked)}
@@ -49,6 +54,8 @@ ASSUME /\ Instances \cap {Nobody, "root", "store", "manager", "sink"} = {}
        /\ \A v \in Vertices, f \in Flows : VertexOf[Home[v][f]] = v
        /\ Fragile \subseteq Instances
        /\ MostCrashes \in Nat
+       /\ MostForgets \in Nat
+       /\ MostForgets > 0 => \A v \in Vertices : Kinds[v] # "counter"
        /\ Eager \in [Vertices -> BOOLEAN]
 
 (***************************************************************************)
@@ -70,6 +77,10 @@ ReplayLog == TRUE           \* REC-1: the log is replayed to the failover
 LeaveOnFirstDelete == TRUE  \* REC-2: of two deletes of a packet one lets it leave
 OutputAfterDelete == TRUE   \* REC-2: a packet leaves once the root has its delete
 DeleteAfterCommits == TRUE  \* DEL-3: the log keeps a packet until its updates are committed
+DropWhatIsOver == TRUE      \* DUP-2: of a packet that is over, what still comes is dropped
+
+\* DUP-2: packets are over up to the oldest that is logged; count is the newest.
+NewestOver(oldest, count) == oldest - 1
 
 VARIABLES
     channel,    \* what is under way from everybody to everybody, oldest first
@@ -79,6 +90,9 @@ VARIABLES
     owner,      \* store: instance that owns each flow at each vertex
     applied,    \* store: entries of each flow's object at each vertex, in order
     counted,    \* store: packets applied to the object that all flows share there, in order
+    base,       \* store: entries of each flow's object that it knows in the value alone
+    forgot,     \* store: updates in an object that are on record no more: <<clock, vertex>>
+    over,       \* store: newest packet that it has been told is over
     fence,      \* store: what an instance sent before this session is void
     session,    \* manager: newest session
     replay,     \* manager: newest session that a replay may have
@@ -86,12 +100,14 @@ VARIABLES
     recovering, \* manager: of each failover on its way up, its start, and whether it runs
     fencing,    \* manager: of these, those that wait for the store's fence
     delivered,  \* sink: outputs that have left the chain, in order
-    crashed     \* how often each instance has failed
+    crashed,    \* how often each instance has failed
+    forgets     \* how often the root has told which packets are over
 
 root == <<arrived, log>>
-store == <<owner, applied, counted, fence>>
+memory == <<base, forgot, over>>
+store == <<owner, applied, counted, fence, memory>>
 manager == <<session, replay, starts, recovering, fencing>>
-vars == <<channel, root, node, store, manager, delivered, crashed>>
+vars == <<channel, root, node, store, manager, delivered, crashed, forgets>>
 
 -----------------------------------------------------------------------------
 (* Sequences, functions and places *)
@@ -114,7 +130,8 @@ Addresses == Instances \cup {"root", "store", "manager", "sink"}
 Below(v) == IF v = Last THEN {"root", "sink"} ELSE Members(v + 1)
 To == [x \in Addresses |->
          CASE x \in Instances -> Below(VertexOf[x]) \cup {"store", "manager"}
-           [] x = "root" -> Members(1) \cup Members(Last)
+           [] x = "root" -> IF MostForgets > 0 THEN Instances \cup {"store"}
+                             ELSE Members(1) \cup Members(Last)
            [] x = "store" -> Instances \cup {"root", "manager"}
            [] x = "manager" -> Instances \cup {"root", "store"}
            [] x = "sink" -> {}]
@@ -131,7 +148,10 @@ Delete(p, s) == [type |-> "delete", clock |-> p.clock, vector |-> p.vector, star
 Deleted(k, first, s) == [type |-> "deleted", clock |-> k, first |-> first, start |-> s]
 Acquire(k, peek, s) == [type |-> "acquire", clock |-> k, peek |-> peek, start |-> s]
 Granted(k, peek, v, latest) ==
-    [type |-> "granted", clock |-> k, peek |-> peek, value |-> v, latest |-> latest]
+    [type |-> "granted", clock |-> k, peek |-> peek, value |-> v, latest |-> latest,
+     over |-> FALSE]
+Over(k, peek) == [Granted(k, peek, NoValue, TRUE) EXCEPT !.over = TRUE]
+Forget(k) == [type |-> "forget", clock |-> k]
 Apply(entry, o, s) == [type |-> "apply", entry |-> entry, object |-> o, start |-> s]
 Committed(k, v, o) == [type |-> "committed", clock |-> k, update |-> <<v, o>>]
 Output(p) == [type |-> "output", clock |-> p.clock, said |-> p.said]
@@ -155,7 +175,9 @@ Message ==
     \cup [type : {"delete"}, clock : Clocks, vector : SUBSET Updates, start : Sessions]
     \cup [type : {"deleted"}, clock : Clocks, first : BOOLEAN, start : Sessions]
     \cup [type : {"acquire"}, clock : Clocks, peek : BOOLEAN, start : Sessions]
-    \cup [type : {"granted"}, clock : Clocks, peek : BOOLEAN, value : Values, latest : BOOLEAN]
+    \cup [type : {"granted"}, clock : Clocks, peek : BOOLEAN, value : Values, latest : BOOLEAN,
+          over : BOOLEAN]
+    \cup [type : {"forget"}, clock : Clocks]
     \cup [type : {"apply"}, entry : Entries, object : {OwnObject, SharedObject}, start : Sessions]
     \cup [type : {"committed"}, clock : Clocks, update : Updates]
     \cup [type : {"start", "ready", "recovered"}, session : Sessions]
@@ -184,6 +206,8 @@ Node == [up : BOOLEAN,
          valid : Sessions,                       \* first replay to it that it has seen
          seen : SUBSET [clock : Clocks, target : Instances \cup {Nobody}, session : Sessions],
                                                  \* packets that were queued (DUP-1)
+         gone : Nat,                             \* how many of these it has forgotten (CHAIN-3)
+         past : Numbers,                         \* newest packet that is over, as it was told
          aside : Seq(Item),                      \* what is not replayed to it, in recovery
          work : Seq([for : {"grant", "delete"},  \* the packet in work, if any, and the value that
                      packet : PacketItem,        \* it was processed on
@@ -196,6 +220,7 @@ Node == [up : BOOLEAN,
 \* and over, on targets of replays: who has sent the end of one, and the newest that has ended.
 
 Down == [up |-> FALSE, start |-> 0, recovering |-> FALSE, valid |-> 0, seen |-> {},
+            gone |-> 0, past |-> 0,
             aside |-> <<>>, work |-> <<>>, ready |-> <<>>, lane |-> <<>>, queue |-> <<>>,
             unflushed |-> <<>>, blocked |-> <<>>, owned |-> <<>>, ends |-> <<>>, over |-> <<>>]
 
@@ -221,6 +246,9 @@ TypeOK ==
     /\ owner \in [Vertices -> [Flows -> Instances \cup {Nobody}]]
     /\ applied \in [Vertices -> [Flows -> Seq(Entries)]]
     /\ counted \in [Vertices -> Seq(Clocks)]
+    /\ base \in [Vertices -> [Flows -> Seq(Entries)]]
+    /\ forgot \subseteq Clocks \X Vertices
+    /\ over \in Numbers
     /\ fence \in [Instances -> Sessions]
     /\ session \in Sessions
     /\ replay \in Sessions
@@ -230,6 +258,7 @@ TypeOK ==
     /\ fencing \subseteq DOMAIN recovering
     /\ delivered \in Seq(Leaving)
     /\ crashed \in [Instances -> 0 .. MostCrashes]
+    /\ forgets \in 0 .. MostForgets
 
 Init ==
     /\ channel = [x \in Addresses |-> [y \in To[x] |-> <<>>]]
@@ -239,6 +268,9 @@ Init ==
     /\ owner = [v \in Vertices |-> [f \in Flows |-> Nobody]]
     /\ applied = [v \in Vertices |-> [f \in Flows |-> <<>>]]
     /\ counted = [v \in Vertices |-> <<>>]
+    /\ base = [v \in Vertices |-> [f \in Flows |-> <<>>]]
+    /\ forgot = {}
+    /\ over = 0
     /\ fence = [i \in Instances |-> 0]
     /\ session = 0
     /\ replay = 0
@@ -247,6 +279,7 @@ Init ==
     /\ fencing = {}
     /\ delivered = <<>>
     /\ crashed = [i \in Instances |-> 0]
+    /\ forgets = 0
 
 -----------------------------------------------------------------------------
 (* Channels *)
@@ -295,7 +328,7 @@ Arrive ==
     /\ arrived' = arrived + 1
     /\ log' = With(log, arrived + 1, [ended |-> FALSE, vector |-> {}, signals |-> {}])
     /\ SendFrom("root", Forwarded(Silence, 0, Packet(arrived + 1, Nobody, 0)))
-    /\ UNCHANGED <<node, store, manager, delivered, crashed>>
+    /\ UNCHANGED <<node, store, manager, delivered, crashed, forgets>>
 
 \* DEL-3: a packet is over when its delete has come and all its updates are committed.
 IsOver(entry) == entry.ended /\ (DeleteAfterCommits => entry.vector \subseteq entry.signals)
@@ -310,7 +343,7 @@ RootTakesDelete(c) ==
                      THEN Kept(d.clock, [log[d.clock] EXCEPT !.ended = TRUE, !.vector = d.vector])
                      ELSE log
            /\ TakeAndSend(c, Send(c[1], Deleted(d.clock, first, d.start)))
-    /\ UNCHANGED <<arrived, node, store, manager, delivered, crashed>>
+    /\ UNCHANGED <<arrived, node, store, manager, delivered, crashed, forgets>>
 
 \* DEL-2: the store has committed an update; a signal for a packet that is over is nothing.
 RootTakesCommitted(c) ==
@@ -320,7 +353,19 @@ RootTakesCommitted(c) ==
                   THEN Kept(m.clock, [log[m.clock] EXCEPT !.signals = @ \cup {m.update}])
                   ELSE log
     /\ TakeAndSend(c, Silence)
-    /\ UNCHANGED <<arrived, node, store, manager, delivered, crashed>>
+    /\ UNCHANGED <<arrived, node, store, manager, delivered, crashed, forgets>>
+
+\* DUP-2: the root tells everybody which packets are over: those before the oldest in its log.
+TellWhatIsOver ==
+    /\ forgets < MostForgets
+    /\ forgets' = forgets + 1
+    /\ LET oldest == CHOOSE k \in DOMAIN log \cup {arrived + 1} :
+                        \A j \in DOMAIN log \cup {arrived + 1} : k <= j
+           last == NewestOver(oldest, arrived)
+           told == Instances \cup {"store"}
+       IN  SendFrom("root", [a \in Addresses |->
+                               IF last > 0 /\ a \in told THEN <<Forget(last)>> ELSE <<>>])
+    /\ UNCHANGED <<root, node, store, manager, delivered, crashed>>
 
 \* CLONE-2, REC-1: every logged packet whose way leads to the target, in the order of the clocks,
 \* and behind them the mark that the replay is over, with the newest clock that was given by then.
@@ -334,7 +379,7 @@ RootTakesReplay(c) ==
            end == ReplayEnd("root", r.target, r.session, arrived)
        IN  TakeAndSend(c, [a \in Addresses |->
              again(a) \o IF a \in EndReceivers(0, r.target) THEN <<end>> ELSE <<>>])
-    /\ UNCHANGED <<root, node, store, manager, delivered, crashed>>
+    /\ UNCHANGED <<root, node, store, manager, delivered, crashed, forgets>>
 
 -----------------------------------------------------------------------------
 (***************************************************************************)
@@ -353,14 +398,16 @@ Flush(r) ==
 \* Ask for the state of a packet's flow as it was before the packet (DUP-3).
 Ask(r, k, peek) == Tell(r, "store", Acquire(k, peek, r.state.start))
 
+AskNext(r, f) ==  \* of the packets of a flow that wait
+    IF r.state.blocked[f] = <<>>
+    THEN [r EXCEPT !.state.blocked = Without(@, f)]
+    ELSE Ask(r, Head(r.state.blocked[f]).clock, FALSE)
+
 \* A packet's work is over: the next one that waited behind it is asked for, if it was on state
 \* of its own.
 Done(r, f) ==
     LET idle == [r EXCEPT !.state.work = <<>>]
-    IN  IF f \notin DOMAIN r.state.blocked THEN idle
-        ELSE IF r.state.blocked[f] = <<>>
-        THEN [idle EXCEPT !.state.blocked = Without(@, f)]
-        ELSE Ask(idle, Head(r.state.blocked[f]).clock, FALSE)
+    IN  IF f \in DOMAIN r.state.blocked THEN AskNext(idle, f) ELSE idle
 
 Leave(r, p) == Tell(r, "sink", Output(p))
 
@@ -415,9 +462,14 @@ TakePacket(i, r, p) ==
         THEN Process(i, r, p, r.state.owned[f], TRUE, Eager[VertexOf[i]])
         ELSE Ask(waits, p.clock, FALSE)
 
+\* DUP-2: a packet that is over is dropped; the cache ends, as it may lack what the packet did.
+Drop(r, f) == [Flush(r) EXCEPT !.state.owned = Without(@, f)]
+
 \* What passes through, and the end of a replay, may fall behind all else.
 Take(i, r, item) ==
-    IF item.type = "loaded"
+    IF item.type = "packet" /\ DropWhatIsOver /\ item.clock <= r.state.past
+    THEN Drop(r, FlowOf(item))
+    ELSE IF item.type = "loaded"
     THEN Process(i, r, item.packet, item.value, FALSE, Eager[VertexOf[i]] \/ FlushReplayed)
     ELSE IF item.type = "end" \/ IsPassing(i, item)
     THEN [r EXCEPT !.state.lane = Append(@, item)]
@@ -464,7 +516,7 @@ GoOn(c, r) ==
         up == node[i].up
     IN  /\ node' = IF up THEN [node EXCEPT ![i] = r.state] ELSE node
         /\ TakeAndSend(c, IF up THEN r.out ELSE Silence)
-        /\ UNCHANGED <<root, store, manager, delivered, crashed>>
+        /\ UNCHANGED <<root, store, manager, delivered, crashed, forgets>>
 
 -----------------------------------------------------------------------------
 (* Instance: its queue.  s is the state of the instance with the queue. *)
@@ -566,17 +618,33 @@ InstanceTakesGranted(c) ==
        IN  GoOn(c,
              IF g.peek
              THEN IF Awaits(n, "grant", g.clock)
-                  THEN WorkOn(i, Process(i, idle, n.work[1].packet, g.value, FALSE,
-                                         Eager[VertexOf[i]] \/ FlushReplayed))
+                  THEN WorkOn(i, IF g.over THEN idle
+                                 ELSE Process(i, idle, n.work[1].packet, g.value, FALSE,
+                                              Eager[VertexOf[i]] \/ FlushReplayed))
                   ELSE r
-             ELSE IF asked THEN WorkOn(i, Serve(i, r, g)) ELSE r)
+             ELSE IF asked
+             THEN WorkOn(i, IF g.over THEN AskNext([r EXCEPT !.state.blocked[f] = Tail(@)], f)
+                            ELSE Serve(i, r, g))
+             ELSE r)
 
 \* CACHE-2: cached updates may be flushed at any time.
 FlushTimer(i) ==
     /\ node[i].unflushed # <<>>
     /\ LET r == Flush(Awake(i))
        IN  node' = [node EXCEPT ![i] = r.state] /\ SendFrom(i, r.out)
-    /\ UNCHANGED <<root, store, manager, delivered, crashed>>
+    /\ UNCHANGED <<root, store, manager, delivered, crashed, forgets>>
+
+\* DUP-1, DUP-2: these packets are over.
+InstanceTakesForget(c) ==
+    /\ Comes(c, "forget")
+    /\ LET n == node[c[2]]
+           m == Oldest(c)
+           past == IF m.clock > n.past THEN m.clock ELSE n.past
+           known == {key \in n.seen : key.clock > past}
+       IN  GoOn(c, [Awake(c[2]) EXCEPT
+                      !.state.past = past,
+                      !.state.seen = known,
+                      !.state.gone = @ + Cardinality(n.seen) - Cardinality(known)])
 
 \* REC-1: a failover begins, empty, and waits for its replay.
 InstanceTakesStart(c) ==
@@ -585,7 +653,7 @@ InstanceTakesStart(c) ==
        IN  /\ node' = [node EXCEPT ![c[2]] =
                          [Down EXCEPT !.up = TRUE, !.start = s, !.recovering = TRUE]]
            /\ TakeAndSend(c, Send("manager", Ready(s)))
-    /\ UNCHANGED <<root, store, manager, delivered, crashed>>
+    /\ UNCHANGED <<root, store, manager, delivered, crashed, forgets>>
 
 -----------------------------------------------------------------------------
 (* Failures *)
@@ -604,7 +672,7 @@ Crash(i) ==
     /\ recovering' = With(recovering, i, [start |-> session + 1, runs |-> FALSE])
     /\ fencing' = fencing \cup {i}
     /\ SendFrom("manager", Send("store", Fence(i, session + 1)))
-    /\ UNCHANGED <<root, store, delivered>>
+    /\ UNCHANGED <<root, store, delivered, forgets>>
 
 \* What a dead instance had under way, and was not yet taken, may be lost.  What has left for
 \* the sink is on the wire.
@@ -612,18 +680,22 @@ Lose(c) ==
     /\ c[1] \in Instances /\ ~node[c[1]].up
     /\ c[2] # "sink" /\ Content(c) # <<>>
     /\ channel' = [channel EXCEPT ![c[1]][c[2]] = <<>>]
-    /\ UNCHANGED <<root, node, store, manager, delivered, crashed>>
+    /\ UNCHANGED <<root, node, store, manager, delivered, crashed, forgets>>
 
 -----------------------------------------------------------------------------
 (* Store *)
 
 IsVoid(i, m) == m.start < fence[i]
+Whole(v, f) == base[v][f] \o applied[v][f]  \* all that is in a flow's object
 AppliedClocks(v, f) == {entry.clock : entry \in Range(applied[v][f])}
 Stored(k, v, o) ==
-    IF o = OwnObject THEN k \in AppliedClocks(v, Packets[k]) ELSE k \in Range(counted[v])
+    IF o = OwnObject THEN k \in {entry.clock : entry \in Range(Whole(v, Packets[k]))}
+    ELSE k \in Range(counted[v])
+OnRecord(k, v, o) == Stored(k, v, o) /\ <<k, v>> \notin forgot
+IsOverAtStore(k) == DropWhatIsOver /\ k <= over
 
-\* STORE-2: only the owner's update is applied.  DUP-2: one that is on record is not applied
-\* again.  DEL-2: the root is told of what is applied.
+\* STORE-2: only the owner's update is applied.  DUP-2: one that is on record, or of a packet that
+\* is over, is not applied again.  DEL-2: the root is told of what is applied.
 StoreTakesApply(c) ==
     /\ Comes(c, "apply")
     /\ LET i == c[1]
@@ -632,18 +704,20 @@ StoreTakesApply(c) ==
            k == u.entry.clock
            f == Packets[k]
            own == u.object = OwnObject
-           known == SuppressUpdates /\ Stored(k, v, u.object)
+           known == IsOverAtStore(k) \/ (SuppressUpdates /\ OnRecord(k, v, u.object))
            takes == ~IsVoid(i, u) /\ ~known /\ (own => owner[v][f] = i)
        IN  /\ applied' = IF takes /\ own THEN [applied EXCEPT ![v][f] = Append(@, u.entry)]
                          ELSE applied
            /\ counted' = IF takes /\ ~own THEN [counted EXCEPT ![v] = Append(@, k)] ELSE counted
+           /\ forgot' = IF takes THEN forgot \ {<<k, v>>} ELSE forgot
            /\ TakeAndSend(c, IF takes THEN Send("root", Committed(k, v, u.object)) ELSE Silence)
-    /\ UNCHANGED <<root, node, owner, fence, manager, delivered, crashed>>
+    /\ UNCHANGED <<root, node, owner, fence, base, over, manager, delivered, crashed, forgets>>
 
-\* DUP-3: what the flow's object was before packet k.
+\* DUP-3: what the flow's object was before packet k, if that is still known.
 ValueBefore(v, k) ==
     LET isEarlier(entry) == entry.clock < k \/ ~SeeThePast
-    IN  ValueOf(v, SelectSeq(applied[v][Packets[k]], isEarlier))
+        earlier == SelectSeq(applied[v][Packets[k]], isEarlier)
+    IN  IF earlier = <<>> THEN NoValue ELSE ValueOf(v, base[v][Packets[k]] \o earlier)
 
 \* STORE-2, DUP-3: the flow is the instance's own, unless it only looks, and it gets the value that
 \* its packet is to see; the newest, if no later packet has changed it.
@@ -655,9 +729,30 @@ StoreTakesAcquire(c) ==
            k == m.clock
            latest == \A j \in AppliedClocks(v, Packets[k]) : j <= k
        IN  IF IsVoid(i, m) THEN TakeAndSend(c, Silence) /\ UNCHANGED owner
+           ELSE IF IsOverAtStore(k)
+           THEN TakeAndSend(c, Send(i, Over(k, m.peek))) /\ UNCHANGED owner
            ELSE /\ owner' = IF m.peek THEN owner ELSE [owner EXCEPT ![v][Packets[k]] = i]
                 /\ TakeAndSend(c, Send(i, Granted(k, m.peek, ValueBefore(v, k), latest)))
-    /\ UNCHANGED <<root, node, applied, counted, fence, manager, delivered, crashed>>
+    /\ UNCHANGED <<root, node, applied, counted, fence, memory, manager, delivered, crashed,
+                   forgets>>
+
+\* DUP-2: what packets did that are over is forgotten, and stays in the value.  DUP-3: the newest
+\* of them in each object is known by its clock, as one may ask what was before a later one.
+StoreTakesForget(c) ==
+    /\ Comes(c, "forget")
+    /\ LET last == IF Oldest(c).clock > over THEN Oldest(c).clock ELSE over
+           Known(entries) ==  \* how many of the oldest entries are in the value alone
+               Cardinality({n \in 1 .. Len(entries) - 1 :
+                              \A m \in 1 .. n + 1 : entries[m].clock <= last})
+       IN  /\ over' = last
+           /\ forgot' = forgot \cup
+                {x \in (1 .. last) \X Vertices : Stored(x[1], x[2], OwnObject)}
+           /\ base' = [v \in Vertices |-> [f \in Flows |->
+                         base[v][f] \o SubSeq(applied[v][f], 1, Known(applied[v][f]))]]
+           /\ applied' = [v \in Vertices |-> [f \in Flows |->
+                            SubSeq(applied[v][f], Known(applied[v][f]) + 1, Len(applied[v][f]))]]
+           /\ TakeAndSend(c, Silence)
+    /\ UNCHANGED <<root, node, owner, counted, fence, manager, delivered, crashed, forgets>>
 
 \* REC-1: what this instance sent before its new start is void from now on.
 StoreTakesFence(c) ==
@@ -665,7 +760,8 @@ StoreTakesFence(c) ==
     /\ LET m == Oldest(c)
        IN  /\ fence' = [fence EXCEPT ![m.instance] = m.start]
            /\ TakeAndSend(c, Send("manager", Fenced(m)))
-    /\ UNCHANGED <<root, node, owner, applied, counted, manager, delivered, crashed>>
+    /\ UNCHANGED <<root, node, owner, applied, counted, memory, manager, delivered, crashed,
+                   forgets>>
 
 -----------------------------------------------------------------------------
 (* Manager *)
@@ -677,7 +773,8 @@ ManagerTakesFenced(c) ==
            begins == m.start = starts[m.instance] /\ m.instance \in fencing
        IN  /\ fencing' = IF begins THEN fencing \ {m.instance} ELSE fencing
            /\ TakeAndSend(c, IF begins THEN Send(m.instance, Start(m.start)) ELSE Silence)
-    /\ UNCHANGED <<root, node, store, session, replay, starts, recovering, delivered, crashed>>
+    /\ UNCHANGED <<root, node, store, session, replay, starts, recovering, delivered, crashed,
+                   forgets>>
 
 \* REC-1: a failover runs.  The log is replayed to every one that does: a second failure may
 \* have broken an earlier replay, at its target or on the way.
@@ -696,7 +793,7 @@ ManagerTakesReady(c) ==
                 /\ replay' = session + 1
                 /\ TakeAndSend(c, [Silence EXCEPT !["root"] = replays])
            ELSE TakeAndSend(c, Silence) /\ UNCHANGED <<recovering, session, replay>>
-    /\ UNCHANGED <<root, node, store, starts, fencing, delivered, crashed>>
+    /\ UNCHANGED <<root, node, store, starts, fencing, delivered, crashed, forgets>>
 
 \* A failover has taken its replay in; the end of an earlier one tells nothing.
 ManagerTakesRecovered(c) ==
@@ -704,22 +801,25 @@ ManagerTakesRecovered(c) ==
     /\ recovering' = IF Oldest(c).session = replay THEN Without(recovering, c[1])
                      ELSE recovering
     /\ TakeAndSend(c, Silence)
-    /\ UNCHANGED <<root, node, store, session, replay, starts, fencing, delivered, crashed>>
+    /\ UNCHANGED <<root, node, store, session, replay, starts, fencing, delivered, crashed,
+                   forgets>>
 
 -----------------------------------------------------------------------------
 SinkTakesOutput(c) ==
     /\ Comes(c, "output")
     /\ delivered' = Append(delivered, Oldest(c))
     /\ TakeAndSend(c, Silence)
-    /\ UNCHANGED <<root, node, store, manager, crashed>>
+    /\ UNCHANGED <<root, node, store, manager, crashed, forgets>>
 
 -----------------------------------------------------------------------------
-FromOutside == Arrive \/ \E i \in Instances : Crash(i)
+FromOutside == Arrive \/ TellWhatIsOver \/ \E i \in Instances : Crash(i)
 
 \* Channels, by what they bring.
 Ways == UNION {Above(i) \X {i} : i \in Instances}
 Grants == {"store"} \X Instances
 Starts == {"manager"} \X Instances
+Told == {"root"} \X (To["root"] \cap Instances)
+ToldStore == {"root"} \X (To["root"] \cap {"store"})
 Requests == Instances \X {"store"}
 Reports == Instances \X {"manager"}
 Ends == Members(Last) \X {"root"}
@@ -734,6 +834,8 @@ Inside ==
     \/ \E c \in Answers : InstanceTakesDeleted(c)
     \/ \E c \in Grants : InstanceTakesGranted(c)
     \/ \E c \in Starts : InstanceTakesStart(c)
+    \/ \E c \in Told : InstanceTakesForget(c)
+    \/ \E c \in ToldStore : StoreTakesForget(c)
     \/ \E i \in Instances : FlushTimer(i)
     \/ \E c \in Requests : StoreTakesApply(c) \/ StoreTakesAcquire(c)
     \/ StoreTakesFence(<<"manager", "store">>)

@@ -17,7 +17,9 @@ Crashes == Total(crashed, Instances)
 (***************************************************************************)
 UpdatedOnce ==
     \A v \in Vertices :
-        /\ \A f \in Flows : Len(applied[v][f]) = Cardinality(AppliedClocks(v, f))
+        /\ \A f \in Flows :
+             \A m, n \in DOMAIN Whole(v, f) :
+               m # n => Whole(v, f)[m].clock # Whole(v, f)[n].clock
         /\ Len(counted[v]) = Cardinality(Range(counted[v]))
 
 (***************************************************************************)
@@ -46,8 +48,8 @@ MadeOnce ==
 (***************************************************************************)
 StateIsIdeal ==
     \A v \in Vertices, f \in Flows :
-        /\ Len(applied[v][f]) <= Len(Came(f, arrived))
-        /\ IsPrefix(applied[v][f], IdealEntries[v][f])
+        /\ Len(Whole(v, f)) <= Len(Came(f, arrived))
+        /\ IsPrefix(Whole(v, f), IdealEntries[v][f])
 
 (***************************************************************************)
 (* R5, REC-2: no packet leaves the chain twice, also counting those that   *)
@@ -116,7 +118,7 @@ Ideal == INSTANCE IdealLossyRow WITH
     MostFailures <- MostCrashes,
     taken <- arrived,
     failures <- Crashes,
-    stored <- [v \in Vertices |-> [f \in Flows |-> ValueOf(v, applied[v][f])]],
+    stored <- [v \in Vertices |-> [f \in Flows |-> ValueOf(v, Whole(v, f))]],
     totals <- [v \in Vertices |-> Len(counted[v])],
     left <- [n \in 1 .. Len(delivered) |->
                [clock |-> delivered[n].clock, said |-> delivered[n].said]],
@@ -190,6 +192,29 @@ NeverLost == Lost = {}
 
 \* REC-1: something of a dead instance comes to the store behind its fence.
 NeverVoid == \A i \in Instances : \A r \in Range(channel[i]["store"]) : r.start >= fence[i]
+
+\* DUP-2: a copy of a packet comes to an instance that knows that it is over.
+NeverLateCopy ==
+    \A i \in Instances : \A a \in Above(i) : \A m \in Range(channel[a][i]) :
+        m.type = "packet" => m.clock > node[i].past
+
+\* DUP-2: one comes to an instance that was not told so yet, and the store tells.
+NeverToldByStore ==
+    \A i \in Instances : \A m \in Range(channel["store"][i]) : m.type = "granted" => ~m.over
+
+\* DUP-2: an update of a packet that is over comes to the store, which made it before.
+NeverUpdatedLate ==
+    \A i \in Instances : \A u \in Range(channel[i]["store"]) :
+        u.type = "apply" /\ u.start = fence[i] => u.entry.clock > over
+
+\* DUP-3: what a forgotten packet has done is read by a later one.
+NeverReadsForgotten ==
+    \A i \in Instances : \A m \in Range(channel["store"][i]) :
+        m.type = "granted" =>
+            \A entry \in Range(m.value.list) : <<entry.clock, VertexOf[i]>> \notin forgot
+
+\* DUP-2: two packets of a flow are forgotten, and the older one is known in the value alone.
+NeverInValueAlone == \A v \in Vertices, f \in Flows : base[v][f] = <<>>
 
 \* REC-1: packets of two flows are replayed to one failover.
 NeverBothFlows ==

@@ -19,9 +19,11 @@ EXTENDS Naturals, Sequences, FiniteSets
 
 CONSTANTS
     Vertices, \* vertices of the chain
-    Kind,     \* "counter" and "marker" have state; a counter numbers the packets of a flow
+    Kind,     \* all but "pass" have state; a counter numbers the packets of a flow, and a
+              \* borrower takes a number from a pool and puts it back behind the others
     Below,    \* for "root" and each vertex: the vertices behind it, in order
     Arrivals, \* the flows of the packets that come, in this order
+    InPool,   \* the numbers, at first
     Objects   \* what is stored: records of vertex, name and key; the key may be a flow
 
 VARIABLES
@@ -34,7 +36,7 @@ vars == <<taken, made, stored, left>>
 
 Clocks == 1 .. Len(Arrivals)
 Flows == {Arrivals[k] : k \in Clocks}
-Stateful == {v \in Vertices : Kind[v] \in {"counter", "marker"}}
+Stateful == {v \in Vertices : Kind[v] # "pass"}
 
 (***************************************************************************)
 (* The ways through the chain: sequences of visits.  A visit is a vertex,  *)
@@ -108,20 +110,23 @@ Make(v) ==
     /\ UNCHANGED <<taken, stored, left>>
 
 \* R1: the store has one more of the updates that have been made.  Each copy updates all the
-\* objects of a vertex, and of those that are kept by flow that of its own.
+\* objects of a vertex, and of those that are kept by flow that of its own; a pool twice.
 RECURSIVE MadeBy(_, _)
 MadeBy(v, flows) ==
     IF flows = {} THEN 0
     ELSE LET f == CHOOSE f \in flows : TRUE IN Len(made[v][f]) + MadeBy(v, flows \ {f})
 
-Made(o) == MadeBy(o.vertex, IF o.key \in Flows THEN {o.key} ELSE Flows)
+Made(o) ==
+    LET copies == MadeBy(o.vertex, IF o.key \in Flows THEN {o.key} ELSE Flows)
+    IN  IF Kind[o.vertex] = "borrow" THEN 2 * copies ELSE copies
 
 Settle(o) ==
     /\ stored[o] < Made(o)
     /\ stored' = [stored EXCEPT ![o] = @ + 1]
     /\ UNCHANGED <<taken, made, left>>
 
-\* What the copy carries away: its place among those of its flow, at every counter.
+\* What the copy carries away: its place among those of its flow, at every counter; and of each
+\* pool the number that was the first when all packets before it had put theirs back.
 Place(k, visit) ==
     CHOOSE n \in 1 .. Len(made[visit.vertex][Arrivals[k]]) :
         made[visit.vertex][Arrivals[k]][n] = Copy(k, visit)
@@ -129,7 +134,9 @@ Place(k, visit) ==
 RECURSIVE Said(_, _)
 Said(k, route) ==
     IF route = <<>> THEN <<>>
-    ELSE (IF Kind[Head(route).vertex] = "counter" THEN <<Place(k, Head(route))>> ELSE <<>>)
+    ELSE (CASE Kind[Head(route).vertex] = "counter" -> <<Place(k, Head(route))>>
+            [] Kind[Head(route).vertex] = "borrow" -> <<InPool[((k - 1) % Len(InPool)) + 1]>>
+            [] OTHER -> <<>>)
          \o Said(k, Tail(route))
 
 \* R2, R5: a copy leaves behind the last vertex, in the order in which those of its flow that

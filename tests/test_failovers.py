@@ -11,6 +11,7 @@ from graphs import agree, beside, dumped, explored
 from chc_ref.check.mapping.component_failover import Failover
 from chc_ref.check.mapping.root_failover import RootFailover
 from chc_ref.check.mapping.store_failover import StoreFailover
+from chc_ref.check.mapping.store_failover_flows import StoreFailoverFlows
 from chc_ref.core.messages import Fenced
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import Happen
@@ -48,14 +49,24 @@ def store(packets: str, checkpoints: int = 0, crashes: int = 1) -> dict[str, Any
     }
 
 
+def flows(packets: str, checkpoints: int = 0, crashes: int = 1) -> dict[str, Any]:
+    """Give a chain whose store fails, and has objects of single flows alone."""
+    table = store(packets, checkpoints, crashes)
+    table["vertices"] = [{"name": "record", "nf": "recorder", "instances": 2}]
+    return table
+
+
 def mapping_of(core: Explored) -> Failover:
     """Give the mapping for a chain: one with write-ahead logs is there for its store."""
-    of = StoreFailover if core.system.physical.chain.write_ahead else RootFailover
-    return of(core.system)
+    chain = core.system.physical.chain
+    (vertex,) = chain.vertices
+    if not chain.write_ahead:
+        return RootFailover(core.system)
+    return (StoreFailover if vertex.nf.name == "pool" else StoreFailoverFlows)(core.system)
 
 
 SMALL = [(root("A", every=2), 1243), (store("A"), 677)]
-LARGER = [(logged("A"), 3631), (store("AA"), 4081)]
+LARGER = [(logged("A"), 3631), (store("AA"), 4081), (flows("A", checkpoints=1), 2664)]
 LARGEST = [
     (root("A"), 1509),
     (root("AA", every=2), 17191),
@@ -65,6 +76,10 @@ LARGEST = [
     (store("A", checkpoints=1), 2616),
     (store("AD"), 21538),
     (store("AA", checkpoints=1), 18710),
+    (flows("AB"), 7612),
+    (flows("A", crashes=2), 8553),
+    (flows("AD"), 19473),
+    (flows("AA", checkpoints=1), 24452),
 ]
 """Systems with the number of their states; TLC dumps a thousand in a second or so."""
 
@@ -73,6 +88,7 @@ RULES = [
     ("forwards_once", "ForwardAgain <- Dropped", logged("A", instances=1)),
     ("updates_not_logged", "LogUpdates <- Dropped", store("A")),
     ("no_update_suppression", "ApplyOnce <- Dropped", store("A")),
+    ("per_flow_from_caches", "RebuildFromLogs <- Dropped", flows("A")),
 ]
 """Variant of the core, what it is in the specification, and the smallest system that tells."""
 
@@ -84,6 +100,9 @@ SLOW_RULES = [
     ("updates_reveal_nothing", "UpdatesRead <- Dropped", store("A")),
     ("case_one_in_case_two", "BeginWithRead <- Dropped", store("AD")),
     ("oldest_read", "BeginWithNewest <- Dropped", store("AD")),
+    ("per_flow_from_caches", "RebuildFromLogs <- Dropped", flows("A", checkpoints=1)),
+    ("updates_not_logged", "LogUpdates <- Dropped", flows("A")),
+    ("no_update_suppression", "ApplyOnce <- Dropped", flows("A")),
 ]
 """The others; it takes two instances that update to tell which read a store begins with."""
 
@@ -108,11 +127,11 @@ def test_graph_is_equal(table: dict[str, Any], states: int, tmp_path: Path) -> N
     equal(table, states, tmp_path)
 
 
-@pytest.mark.parametrize(("table", "states"), LARGER, ids=["logged", "store"])
+@pytest.mark.parametrize(("table", "states"), LARGER, ids=["logged", "store", "flows"])
 def test_larger_graph_is_equal(
     table: dict[str, Any], states: int, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
-    """So they have with the log in the store, and with two packets."""
+    """So they have with the log in the store, with two packets, and with objects of flows."""
     needs(request, "--model-check")
     equal(table, states, tmp_path)
 
@@ -161,6 +180,9 @@ def test_each_other_rule_is_the_same_rule(
 
 def test_what_a_mapping_does_not_know_is_refused() -> None:
     """A message, or a step, that the specification has not got is no silent match."""
+    other = {**flows("A"), "vertices": [{"name": "mark", "nf": "marker"}]}
+    with pytest.raises(UsageError, match=r"StoreFailoverFlows.tla has no NF 'marker'"):
+        dict(mapping_of(explored(other)).constants)
     mapping = mapping_of(explored(store("")))
     with pytest.raises(UsageError, match=r"StoreFailover.tla has nothing like Fenced"):
         mapping.message(Fenced("pool.0", 1))

@@ -13,10 +13,12 @@ import attrs
 
 from chc_ref.check.mapping.vertex import machine, token_bits
 from chc_ref.core import messages as m
-from chc_ref.core.values import Address, Branch, Flow, ObjectKey, vertex_of
+from chc_ref.core.operations import Push
+from chc_ref.core.values import Address, Flow, ObjectKey, UpdateId, vertex_of
 from chc_ref.core.work import InstanceState, Work
 from chc_ref.errors import UsageError
 from chc_ref.itf import Record
+from chc_ref.nfs.tiny import Earliest
 from chc_ref.system.composition import Action, Happen, State, System
 from chc_ref.system.network import Deliver
 from chc_ref.system.world import Arrival
@@ -46,6 +48,10 @@ NO_PACKET = {
 }
 """What is in work where nothing is."""
 
+KINDS = ("counter", "marker", "earliest", "borrow", "pass")
+COUNTERS = ("count", "total", "marked")
+"""Objects whose value is the number of their updates."""
+
 SHARED = "all"
 """What stands for the key of an object that all flows share."""
 
@@ -72,8 +78,7 @@ class CHC:
         """Give the specification's constants: the bounds of this system."""
         physical = self.system.physical
         vertices = {vertex.name: vertex for vertex in physical.chain.vertices}
-        kinds = {"counter", "marker", "pass"}
-        if wrong := [v.nf.name for v in vertices.values() if v.nf.name not in kinds]:
+        if wrong := [v.nf.name for v in vertices.values() if v.nf.name not in KINDS]:
             raise UsageError(f"CHC.tla has no NF {wrong[0]!r}")
         return {
             "Vertices": set(vertices),
@@ -182,13 +187,32 @@ class CHC:
                 }
                 for vertex in chain.vertices
             },
-            "applied": {_object(key): self._applied(memory, key) for key in objects},
+            "applied": {
+                _object(key): self._applied(memory, key) for key in objects if key.name in COUNTERS
+            },
+            "noted": {
+                _object(key): self._noted(memory, key)
+                for key in objects
+                if key.name not in COUNTERS
+            },
         }
 
     def _applied(self, memory: Any, key: ObjectKey) -> list[Any]:
         """Give the updates of an object in their order: each has counted one further (MOVE-7)."""
         of = {record.result: one for one, record in memory.records.items() if one.object == key}
-        return [_update(one.clock, one.branch, key) for _, one in sorted(of.items())]
+        return [_update(one) for _, one in sorted(of.items())]
+
+    def _noted(self, memory: Any, key: ObjectKey) -> Names:
+        """Give the value of another object, and what each of its updates has returned."""
+        (initial,) = (
+            vertex.nf.declared(key.name).initial
+            for vertex in self.system.physical.chain.vertices
+            if vertex.name == key.vertex
+        )
+        value = memory.values.get(key, initial)
+        of = {one: record.result for one, record in memory.records.items() if one.object == key}
+        results = {_update(one): _noted(result) for one, result in of.items()}
+        return {"value": _noted(value), "results": results}
 
     def _channels(self, state: State) -> Names:
         every = self.instances
@@ -222,12 +246,12 @@ class CHC:
             case m.Granted(_, _, clock, values, branch=branch):
                 number = _number(values)
                 return {"type": "granted", "clock": clock, "branch": branch, "number": number}
-            case m.Apply(update, blocking=blocking):
-                of = _update(update.clock, update.branch, update.object)
-                return {"type": "apply", "update": of, "blocking": blocking}
-            case m.Result(update):
-                of = _update(update.clock, update.branch, update.object)
-                return {"type": "result", "update": of}
+            case m.Apply(update, operation, blocking=blocking):
+                of = {"update": _update(update), "number": _brought(operation)}
+                return {"type": "apply", "blocking": blocking, **of}
+            case m.Result(update, value):
+                number = 0 if update.object.name in COUNTERS else value
+                return {"type": "result", "update": _update(update), "number": number}
             case m.Committed(clock, branch, token):
                 (of,) = self._updates(clock, [(branch, token)])
                 return {"type": "committed", "update": of}
@@ -245,20 +269,42 @@ class CHC:
         """Give the updates whose token bits are set, of each (branch, vector) (DEL-1)."""
         flow = self.system.world.arrivals[clock - 1].flow
         found = set()
+        bits = token_bits(self.system)
         for branch, vector in vectors:
-            for bit, (vertex, declared) in enumerate(token_bits(self.system)):
+            for bit, (vertex, declared) in enumerate(bits):
                 if vector >> bit & 1:
                     key = ObjectKey(vertex, declared.name, flow if declared.per_flow else ())
-                    found.add(_update(clock, branch, key))
+                    nth = bit - bits.index((vertex, declared))
+                    found.add(_update(UpdateId(clock, branch, key, nth)))
         return found
 
 
-def _update(clock: int, branch: Branch, key: ObjectKey) -> Any:
-    return Record(clock=clock, branch=branch, object=_object(key))
+def _update(of: UpdateId) -> Any:
+    return Record(clock=of.clock, branch=of.branch, object=_object(of.object), nth=of.seq + 1)
 
 
 def _object(key: ObjectKey) -> Any:
     return Record(vertex=key.vertex, name=key.name, key=SHARED if key.key == () else key.key)
+
+
+def _brought(operation: Any) -> int:
+    """Give the number that an operation has: one that goes back to a pool, or a clock."""
+    match operation:
+        case Push(number):
+            return int(number)
+        case Earliest(clock):
+            return clock
+    return 0
+
+
+def _noted(value: Any) -> Any:
+    """Give a value of an object that is no counter: (clock, flow), or numbers, or one number."""
+    match value:
+        case None:
+            return {"clock": 0, "flow": "nothing"}
+        case (clock, str(flow)):
+            return {"clock": clock, "flow": flow}
+    return value
 
 
 def _number(values: tuple[tuple[str, Any], ...]) -> int:

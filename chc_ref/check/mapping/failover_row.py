@@ -18,18 +18,27 @@ from chc_ref.core import messages as m
 from chc_ref.core.chain import Vertex
 from chc_ref.core.node import NodeState
 from chc_ref.core.queue import QueueState
-from chc_ref.core.values import Address, Flow, vertex_of
+from chc_ref.core.values import Address, Flow, ObjectKey, Past, vertex_of
 from chc_ref.core.work import Loaded, Wait, Work
 from chc_ref.errors import UsageError
 from chc_ref.itf import Record
 from chc_ref.system.composition import WORLD, Action, Happen, Lose, State, System
 from chc_ref.system.network import Deliver
+from chc_ref.system.world import Forgetting
 
 KINDS = ("counter", "recorder", "pass")
 NOBODY = "nobody"
 FRAMEWORK = ("root", "store", "manager", "sink")
 
 WAITS = {Wait.PEEK: "grant", Wait.DELETE: "delete"}
+
+EVENTS: dict[type, str] = {**HAPPENS, Forgetting: "TellWhatIsOver"}
+MESSAGES: dict[tuple[str, type], str] = {
+    **TAKES,
+    ("instance", m.Forget): "InstanceTakesForget",
+    ("store", m.Forget): "StoreTakesForget",
+}
+"""The actions of one vertex, and of the word that packets are over."""
 
 SESSIONS = {m.Start: "start", m.Ready: "ready", m.Recovered: "recovered"}
 """Messages that tell nothing but their session."""
@@ -81,6 +90,7 @@ class FailoverRow:
             "Packets": [arrival.flow for arrival in world.arrivals],
             "Fragile": set(world.fragile),
             "MostCrashes": world.most_crashes,
+            "MostForgets": len(world.forgets),
             "Eager": [of.eager_flush for of in self.row],
         }
 
@@ -89,15 +99,15 @@ class FailoverRow:
     def action(self, state: State, action: Action) -> str:
         """Give the name of the action that a step of the core is."""
         match action:
-            case Happen(_, event) if type(event) in HAPPENS:
-                return HAPPENS[type(event)]
+            case Happen(_, event) if type(event) in EVENTS:
+                return EVENTS[type(event)]
             case Lose():
                 return "Lose"
             case Deliver(source, to):
                 message = state.channels[self.system.channel(source, to)][0]
                 kind = "instance" if to in self.instances else to
-                if (kind, type(message)) in TAKES:
-                    return TAKES[kind, type(message)]
+                if (kind, type(message)) in MESSAGES:
+                    return MESSAGES[kind, type(message)]
         raise UsageError(f"FailoverRow.tla has no action for {action!r}")
 
     # ------------------------------------------------------------------ states
@@ -115,6 +125,7 @@ class FailoverRow:
             **vertex.manager(of["manager"], self.instances),
             "delivered": [self._message("", output) for output in of["sink"].outputs],
             "crashed": {one: of[WORLD].crashed.count(one) for one in self.instances},
+            "forgets": of[WORLD].forgotten,
         }
 
     def _entry(self, entry: m.LogEntry) -> Names:
@@ -134,6 +145,7 @@ class FailoverRow:
         return {
             "up": node.up,
             "start": instance.client.start,
+            "past": _newest(instance.past),
             **self._queue(node.queue),
             "aside": items(node.queue.aside),
             "work": [] if instance.work is None else [self._work(instance.work)],
@@ -158,6 +170,7 @@ class FailoverRow:
             "recovering": queue.recovering,
             "valid": queue.valid,
             "seen": {_key(key) for key, _ in queue.seen.items()},
+            "gone": queue.forgotten,
             "ends": ends,
             "over": dict(queue.over.items()),
         }
@@ -197,7 +210,25 @@ class FailoverRow:
             ],
             "counted": [vertex.counted(memory, of.name) for of in self.row],
             "fence": {one: store.fences.get(one, 0) for one in self.instances},
+            **self._memory(memory),
         }
+
+    def _memory(self, memory: Any) -> Names:
+        """Give what the store has forgotten: of counters nothing is in the models."""
+        base: list[dict[Flow, list[Names]]] = [{} for _ in self.row]
+        forgot = set()
+        for place, of in enumerate(self.row):
+            for flow in self.flows:
+                key = ObjectKey(of.name, "seen", flow)
+                whole = [_recorded(headers) for headers in memory.values.get(key, ())]
+                known = len(memory.versions.get(key, ()))
+                base[place][flow] = whole[: len(whole) - known]
+                clocks = {entry["clock"] for entry in whole}
+                clocks -= {
+                    update.clock for update, _ in memory.records.items() if update.object == key
+                }
+                forgot |= {(clock, place + 1) for clock in clocks}
+        return {"base": base, "forgot": forgot, "over": _newest(memory.past)}
 
     @cached_property
     def _bits(self) -> list[tuple[str, Any]]:
@@ -229,7 +260,7 @@ class FailoverRow:
             below = (*members, {"root", "sink"})[self.places[vertex_of(source)]]
             return below | {"store", "manager"}
         return {
-            "root": members[0] | members[-1],
+            "root": every | {"store"} if self.system.world.forgets else members[0] | members[-1],
             "store": every | {"root", "manager"},
             "manager": every | {"root", "store"},
         }.get(source, set())
@@ -265,7 +296,9 @@ class FailoverRow:
                 return {"type": "apply", "entry": _entry(item), "object": of, "start": start}
             case m.Granted(_, _, clock, values, peek=peek, latest=latest):
                 of = {"clock": clock, "peek": peek, "latest": latest}
-                return {"type": "granted", "value": _value(values), **of}
+                return {"type": "granted", "value": _value(values), "over": item.over, **of}
+            case m.Forget(1, last):
+                return {"type": "forget", "clock": last}
             case m.Committed(clock, _, token):
                 (of,) = self._updates(token)
                 return {"type": "committed", "clock": clock, "update": of}
@@ -280,6 +313,11 @@ class FailoverRow:
             case _ if type(item) in SESSIONS:
                 return {"type": SESSIONS[type(item)], "session": item.session}
         raise UsageError(f"FailoverRow.tla has no message like {item!r}")
+
+
+def _newest(past: Past) -> int:
+    """Give the newest packet that is over: all before it are."""
+    return max((last for _, last in past.spans), default=0)
 
 
 def _said(headers: Any) -> list[Any]:

@@ -103,10 +103,11 @@ def machine(system: System, at: Address) -> Any:
 
 
 def token_bits(system: System) -> list[tuple[str, StateObject]]:
-    """Give (vertex, object) of each token bit (DEL-1)."""
+    """Give (vertex, object) of each token bit: of every access that a packet may make (DEL-1)."""
     tokens: dict[int, tuple[str, StateObject]] = {}
     for vertex, (one, *_) in system.physical.instances.items():
         instance = machine(system, one).instance
         for declared in instance.nf.objects:
-            tokens[instance.tokens[declared.name]] = (vertex, declared)
+            first = instance.tokens[declared.name]
+            tokens |= dict.fromkeys(range(first, first + declared.accesses), (vertex, declared))
     return [tokens[bit] for bit in sorted(tokens)]
