@@ -78,7 +78,12 @@ RULES = [
 ]
 """Variant of the core, the rule that is dropped in the specification, and a system that tells."""
 
-SOON = ("target_kept", "suppresses_by_clock", "no_queue_suppression")
+SOON = (
+    "target_kept",
+    "suppresses_by_clock",
+    "no_queue_suppression",
+    "one_replay_end_is_enough",
+)
 """Rules that ``--model-check`` looks at; the others are for ``--model-check-slow``."""
 
 
