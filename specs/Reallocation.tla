@@ -351,7 +351,8 @@ RootTakesMove ==
                    Append(tenures, [instance |-> m.to, since |-> Unknown])]
        IN  Becomes(IF MarkLast THEN Pass(s, MarkFor(old, m.flow, m.epoch)) ELSE s)
     /\ orders' = Tail(orders)
-    /\ UNCHANGED <<arrived, log, scaled, node, store, manager, sink, fromInstance, fromStore, commits>>
+    /\ UNCHANGED <<arrived, log, scaled, node, store, manager, sink, fromInstance, fromStore,
+                   commits>>
 
 \* MOVE-5: the tenures up to this epoch begin with this clock; the gate opens.
 RootTakesSince ==
@@ -363,7 +364,8 @@ RootTakesSince ==
                          ELSE route[m.flow][n]]
        IN  Becomes(PassAll([Splitter EXCEPT !.route[m.flow] = tenures, !.gate = <<>>], gate))
     /\ orders' = Tail(orders)
-    /\ UNCHANGED <<arrived, log, scaled, node, store, manager, sink, fromInstance, fromStore, commits>>
+    /\ UNCHANGED <<arrived, log, scaled, node, store, manager, sink, fromInstance, fromStore,
+                   commits>>
 
 \* CHAIN-3: flows that begin from now on begin where the new split puts them.
 RootTakesScale ==

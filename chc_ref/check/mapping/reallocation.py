@@ -269,6 +269,7 @@ def _messages(items: Iterable[Any]) -> list[Names]:
 
 def _message(item: Any, source: Address = "") -> Names:
     """Give a message; a request for a flow carries its sender."""
+    kind: Names
     match item:
         case m.Packet(clock, flow):
             return {"type": "packet", "flow": flow, "clock": clock, "epoch": item.epoch}
@@ -279,8 +280,8 @@ def _message(item: Any, source: Address = "") -> Names:
         case m.Delete(clock, vectors=((_, vector),)):
             return {"type": "delete", "clock": clock, "vector": vertex.objects(vector)}
         case Loaded(packet, ((_, value),), owned):
-            of = {"packet": _message(packet), "owned": owned}
-            return {"type": "loaded", **of, "value": vertex.value(value)}
+            kind = {"type": "loaded", "packet": _message(packet)}
+            return {**kind, "owned": owned, "value": vertex.value(value)}
         case m.Acquire(flow, epoch, clock):
             kind = {"type": "acquire", "source": source}
             return {**kind, "flow": flow, "epoch": epoch, "clock": clock}
