@@ -48,7 +48,10 @@ InputInOrder ==
 (* ROOT-2, ROOT-3: the log of a root holds every packet, of those that it  *)
 (* has let in, that is not processed: one that waits somewhere, or whose   *)
 (* update the store has not applied.  Where a store has the log, this is   *)
-(* true of that, and whether or not there is a root.                       *)
+(* true of that, and whether or not there is a root.  A packet that one    *)
+(* instance has processed may come to the new instance of its flow as      *)
+(* well, when a new root forwards it again: that repeat need not be logged *)
+(* (DUP-2).                                                                *)
 (***************************************************************************)
 Inside(i) ==  \* what waits in instance i
     Range(host[i].freed) \cup Range(host[i].queue)
@@ -60,10 +63,13 @@ Seen(p) == \E i \in Instances : p.clock \in host[i].seen
 
 AtGate(p) == \E item \in Range(root.gate) : IsOf(p, item)
 
+WaitsIn(i, p) == \E item \in Inside(i) : IsOf(p, PacketIn(item))
+IsProcessed(p) == \E i \in Instances : p.clock \in host[i].seen /\ ~WaitsIn(i, p)
+
 Waits(p) ==
     \/ AtGate(p)
     \/ \E i \in Instances :
-         \/ \E item \in Inside(i) : IsOf(p, PacketIn(item))
+         \/ WaitsIn(i, p)
          \/ p.clock \notin host[i].seen /\ \E m \in Range(channel[<<Root, i>>]) : IsOf(p, m)
 
 IsUpdated(p) == p \in Range(value[FlowOf(p)])
@@ -76,7 +82,7 @@ OfThisRoot(p) == root.phase = "ready" /\ p.clock > root.lost  \* with its log
 
 LogComplete ==
     \A p \in Range(root.entered) :
-        (LogInStore \/ OfThisRoot(p)) /\ ~IsLogged(p) => IsUpdated(p) /\ ~Waits(p)
+        (LogInStore \/ OfThisRoot(p)) /\ ~IsLogged(p) => IsUpdated(p) /\ (Waits(p) => IsProcessed(p))
 
 (***************************************************************************)
 (* REC-0: nothing is lost but packets that nobody has taken from a root    *)
