@@ -17,6 +17,7 @@ Either == First \cup Second
 JustA == <<"A">>
 AA == <<"A", "A">>
 AB == <<"A", "B">>
+AD == <<"A", "D">>
 AAB == <<"A", "A", "B">>
 AAD == <<"A", "A", "D">>
 

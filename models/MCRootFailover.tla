@@ -1,6 +1,6 @@
 --------------------------- MODULE MCRootFailover ---------------------------
 (* Bounds for RootFailover: what the .cfg files choose from. *)
-EXTENDS RootFailover
+EXTENDS RootFailoverCorrect
 
 OneInstance == {"record.1"}
 TwoInstances == {"record.0", "record.1"}
@@ -12,5 +12,8 @@ One == <<"A">>
 OneOfEach == <<"A", "D">>
 TwoOfOne == <<"A", "A">>
 TwoAndOne == <<"A", "A", "D">>
+Nothing == <<>>
+Away == <<[flow |-> "A", to |-> "record.0"]>>
+AwayAndBack == Away \o <<[flow |-> "A", to |-> "record.1"]>>
 OneClock == 1
 =============================================================================

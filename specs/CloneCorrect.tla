@@ -101,10 +101,13 @@ NothingStuck ==
                                /\ ~nf[Kept].mute /\ nf[Kept].unsent = <<>>
 
 (***************************************************************************)
-(* COE: store and sink do nothing but what the ideal chain does.           *)
+(* COE: store and sink do nothing but what the ideal chain does, and in    *)
+(* the end they do all of it.                                              *)
 (***************************************************************************)
 Ideal == INSTANCE IdealRow WITH arrived <- clock
 
+RefinesSafety == Ideal!Safety
+RefinesLiveness == Ideal!Fairness
 Refines == Ideal!Spec
 
 THEOREM Spec => Refines

@@ -109,17 +109,22 @@ FailInstance ==
             \/ lost' = lost \cup {k} /\ UNCHANGED risk
     /\ UNCHANGED <<taken, inside>>
 
-\* REC-3: the root fails, with the newest packets of some flows under way.
+\* REC-3: the root fails, with the newest packets of some flows under way.  They are at risk, or
+\* lost at once, as in Lose.
 IsLater(k, j) == k > j /\ Packets[k] = Packets[j]
 IsStored(k) == \E n \in 1 .. Len(stored[Packets[k]]) : stored[Packets[k]][n] = k
 
 FailRoot ==
     /\ Fails = "root"
     /\ failed' = failed + 1
-    /\ risk' \subseteq (1 .. taken) \ lost
-    /\ \A k \in risk' : ~IsStored(k) /\ ~HasLeft(k)
-    /\ \A j \in risk', k \in (1 .. taken) \ lost : IsLater(k, j) => k \in risk'
-    /\ UNCHANGED <<taken, inside, lost>>
+    /\ \E new \in SUBSET ((1 .. taken) \ lost) :
+         /\ \A k \in new : ~IsStored(k) /\ ~HasLeft(k)
+         /\ \A j \in new, k \in (1 .. taken) \ lost : IsLater(k, j) => k \in new
+         /\ \E gone \in SUBSET new :
+              /\ \A j \in gone, k \in new : IsLater(k, j) => k \in gone
+              /\ lost' = lost \cup gone
+              /\ risk' = new \ gone
+    /\ UNCHANGED <<taken, inside>>
 
 FailHarmlessly ==
     /\ Fails # "nothing"

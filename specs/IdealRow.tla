@@ -3,7 +3,8 @@
 (* The ideal chain of two vertices in a row, as store and world see it.    *)
 (*                                                                         *)
 (* Paper: "Correctness and Performance for Stateful Chained Network        *)
-(* Functions", NSDI 2019, sections 1 and 2.  Clauses: COE, R1, R2, R5.     *)
+(* Functions", NSDI 2019, sections 1 and 2.  Clauses: COE, R1, R2, R5,     *)
+(* LIVE.                                                                   *)
 (*                                                                         *)
 (* Each vertex has one instance, and nothing fails.  A packet takes the    *)
 (* next number from the pool of every vertex with state that it comes      *)
@@ -59,7 +60,18 @@ Leave(k) ==
     /\ left' = Append(left, [clock |-> k, written |-> Taken(k)])
     /\ UNCHANGED <<arrived, pool, record>>
 
-Next == Arrive \/ \E k \in 1 .. arrived : Take(1, k) \/ Take(2, k) \/ Leave(k)
+Inside == \E k \in 1 .. arrived : Take(1, k) \/ Take(2, k) \/ Leave(k)
+Next == Arrive \/ Inside
 
-Spec == Init /\ [][Next]_vars
+(***************************************************************************)
+(* LIVE: packets need not come; what has come takes its numbers and leaves *)
+(* in the end.  This is weak fairness of Inside, which is enabled as long  *)
+(* as anything is left to do.                                              *)
+(***************************************************************************)
+IsDone == \A k \in 1 .. arrived : HasTaken(k, 1) /\ HasTaken(k, 2) /\ HasLeft(k)
+
+Fairness == []<>IsDone \/ []<><<Inside>>_vars
+
+Safety == Init /\ [][Next]_vars
+Spec == Safety /\ Fairness
 =============================================================================

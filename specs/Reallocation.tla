@@ -5,8 +5,9 @@
 (*                                                                         *)
 (* Paper: "Correctness and Performance for Stateful Chained Network        *)
 (* Functions", NSDI 2019, sections 4.3, 5, 5.1 and Figure 4.               *)
-(* Clauses: COE, ROOT-1 to ROOT-3, QUEUE-1, MOVE-1 to MOVE-6, STORE-2, STORE-4, *)
-(* STORE-5, CACHE-1, CACHE-2, DEL-1 to DEL-3, REC-2, LIVE.                 *)
+(* Clauses: COE, CHAIN-3, ROOT-1 to ROOT-3, QUEUE-1, MOVE-1 to MOVE-6,     *)
+(* STORE-2, STORE-4, STORE-5, CACHE-1, CACHE-2, DEL-1 to DEL-3, REC-2,     *)
+(* LIVE.                                                                   *)
 (*                                                                         *)
 (* The root gives each packet a clock, logs it, and sends it to the        *)
 (* instance that has its flow.  The instance works on a cached value of    *)
@@ -17,27 +18,39 @@
 (* tenures of a flow are numbered by epochs 0, 1, 2, ...; each move begins *)
 (* the next one.                                                           *)
 (*                                                                         *)
+(* The vertex may be scaled once: further instances, which stood by, take  *)
+(* part in it, and some flows have another home.  A flow may be at its old *)
+(* one: its next packet waits at the root, which asks.  The manager says   *)
+(* that the flow begins at the old home, and moves it, like any other.     *)
+(*                                                                         *)
 (* A step is what one component does at once: it takes the oldest message  *)
 (* of one channel, or a timer fires, and it goes on as far as it can.      *)
 (* These are the steps of the Python core: the state graphs are equal.     *)
 (*                                                                         *)
-(* Left out: failures, replay, cached shared objects, several splitters.   *)
+(* Left out: failures, replay, cached shared objects, several splitters,   *)
+(* several scalings, and those that give instances up.                     *)
 (***************************************************************************)
 EXTENDS Vertex, FiniteSets
 
 CONSTANTS
     Instances, \* instances of the vertex
     Home,      \* instance of each flow before its first move
-    Moves,     \* what the operator asks for, in this order: a flow, and whereto
+    Moves,     \* what the operator asks for, in this order: a flow, and whereto; or a
+               \* scaling: the home that each flow has from now on
     Eager      \* flush after each packet (TRUE), or when the flush timer fires
 
 Epochs == 0 .. Len(Moves)
 Nobody == "nobody"
 Unknown == Len(Packets) + 1  \* where a tenure begins, until the manager has said it
 
+IsScaling(wish) == "home" \in DOMAIN wish
+Scalings == {n \in 1 .. Len(Moves) : IsScaling(Moves[n])}
+NewHome == IF Scalings = {} THEN Home ELSE Moves[CHOOSE n \in Scalings : TRUE].home
+
 ASSUME /\ Nobody \notin Instances
        /\ Home \in [Flows -> Instances]
-       /\ Moves \in Seq([flow : Flows, to : Instances])
+       /\ Moves \in Seq([flow : Flows, to : Instances] \cup [home : [Flows -> Instances]])
+       /\ Cardinality(Scalings) <= 1
        /\ Eager \in BOOLEAN
 
 (***************************************************************************)
@@ -49,6 +62,7 @@ Dropped == FALSE
 
 MarkLast == TRUE            \* MOVE-1: the old instance is told that a flow leaves
 AskWhereItBegins == TRUE    \* MOVE-5: the manager fixes where a tenure begins
+AskWhereItIs == TRUE        \* CHAIN-3, MOVE-5: a flow with a new home may be at its old one
 FlushBeforeRelease == TRUE  \* MOVE-2: cached updates go to the store first
 FinishBeforeRelease == TRUE \* MOVE-2: buffered packets are processed first
 EndInOrder == TRUE          \* MOVE-2: a tenure does not end before the one before it
@@ -63,8 +77,10 @@ VARIABLES
     arrived,      \* packets that have come: 1 .. arrived are their clocks (ROOT-1)
     asked,        \* moves that the operator has asked for
     log,          \* root: what it knows of each packet that it has logged
-    route,        \* root: tenures of each flow, oldest first: instance and first clock
-    gate,         \* root: what waits until the manager has said where a tenure begins
+    route,        \* root: tenures of each flow, oldest first: instance and first clock; none
+                  \* of a flow that was never moved, and of which the manager has said nothing
+    scaled,       \* root: whether it knows of the scaling
+    gate,         \* root: what waits until the manager has said where a tenure, or a flow, begins
     node,         \* NF instances; see Node
     owner,        \* store: instance and epoch that owns each flow
     parked,       \* store: requests of later epochs, by flow, in the order of coming
@@ -73,6 +89,7 @@ VARIABLES
     target,       \* manager: instances that each flow was moved to
     begun,        \* manager: first clock of each of these tenures, as far as it is known
     underWay,     \* manager: epochs of each flow that the old instance has not ended
+    told,         \* manager: flows of which it has said, after the scaling, where they begin
     passed,       \* sink: epochs of each flow for which the mark "passed" has come
     held,         \* sink: outputs that are held back, in the order of coming
     delivered,    \* sink: outputs that have left the chain, in order
@@ -86,9 +103,9 @@ VARIABLES
     questions,    \* channel from the root to the manager
     orders        \* channel from the manager to the root
 
-root == <<arrived, log, route, gate>>
+root == <<arrived, log, route, scaled, gate>>
 store == <<owner, parked, applied, counted>>
-manager == <<asked, target, begun, underWay>>
+manager == <<asked, target, begun, underWay, told>>
 sink == <<passed, held, delivered>>
 fromInstance == <<toRoot, toStore, toManager, toSink>>
 aboutMoves == <<questions, orders>>
@@ -100,6 +117,8 @@ vars == <<root, node, store, manager, sink, toInstance, fromInstance, fromStore,
 
 Range(s) == {s[n] : n \in 1 .. Len(s)}
 IsPrefix(s, t) == Len(s) <= Len(t) /\ s = SubSeq(t, 1, Len(s))
+With(g, x, y) == [z \in DOMAIN g \cup {x} |-> IF z = x THEN y ELSE g[z]]
+Without(g, x) == [z \in DOMAIN g \ {x} |-> g[z]]
 Max(S) == CHOOSE x \in S : \A y \in S : y <= x
 
 RECURSIVE Joined(_, _)
@@ -113,22 +132,32 @@ Packet(k, e) == [type |-> "packet", flow |-> Packets[k], clock |-> k, epoch |-> 
 LastMark(f, e) == [type |-> "last", flow |-> f, epoch |-> e]
 Deleted(k) == [type |-> "deleted", clock |-> k]
 Delete(k, v) == [type |-> "delete", clock |-> k, vector |-> v]
-Acquire(i, f, e) == [type |-> "acquire", source |-> i, flow |-> f, epoch |-> e]
+Acquire(i, p) ==
+    [type |-> "acquire", source |-> i, flow |-> p.flow, epoch |-> p.epoch, clock |-> p.clock]
 Release(i, f, e) == [type |-> "release", source |-> i, flow |-> f, epoch |-> e]
 Apply(k, o) == [type |-> "apply", clock |-> k, object |-> o]
-Granted(f, e, v) == [flow |-> f, epoch |-> e, value |-> v]
+Granted(r, owned, v, latest) ==
+    [flow |-> r.flow, epoch |-> r.epoch, clock |-> r.clock, owned |-> owned, value |-> v,
+     latest |-> latest]
+Loaded(p, g) == [type |-> "loaded", packet |-> p, owned |-> g.owned, value |-> g.value]
 Committed(k, o) == [type |-> "committed", clock |-> k, object |-> o]
 HandedOver(f, e) == [flow |-> f, epoch |-> e]
 Output(k, e, x) ==
     [type |-> "output", flow |-> Packets[k], clock |-> k, epoch |-> e, shown |-> x]
 Passed(f, e) == [type |-> "passed", flow |-> f, epoch |-> e]
-Begin(f, e, k) == [flow |-> f, epoch |-> e, clock |-> k]
+Begin(f, e, k) == [type |-> "begin", flow |-> f, epoch |-> e, clock |-> k]
 Move(f, e, i) == [type |-> "move", flow |-> f, epoch |-> e, to |-> i]
 Since(f, e, k) == [type |-> "since", flow |-> f, epoch |-> e, clock |-> k]
+Scale == [type |-> "scale"]
+ScaleKnown == [type |-> "scaled"]
+Unrouted(f) == [type |-> "unrouted", flow |-> f]
+Route(f) == [type |-> "route", flow |-> f]  \* it begins at its first home
 
 DataItem == [type : {"packet"}, flow : Flows, clock : Clocks, epoch : Epochs]
             \cup [type : {"last"}, flow : Flows, epoch : Epochs]
-Request == [type : {"acquire", "release"}, source : Instances, flow : Flows, epoch : Epochs]
+LoadedItem == [type : {"loaded"}, packet : DataItem, owned : BOOLEAN, value : Values]
+Request == [type : {"acquire"}, source : Instances, flow : Flows, epoch : Epochs, clock : Clocks]
+           \cup [type : {"release"}, source : Instances, flow : Flows, epoch : Epochs]
 Update == [type : {"apply"}, clock : Clocks, object : Objects]
 Signal == [type : {"committed"}, clock : Clocks, object : Objects]
 Leaving == [type : {"output"}, flow : Flows, clock : Clocks, epoch : Epochs,
@@ -153,16 +182,26 @@ Entry == [ended : BOOLEAN,          \* the delete has come
 (* An NF instance, with the queue before it.  It works on one packet at a  *)
 (* time: that in work has been processed, and waits for the answer to its  *)
 (* delete (REC-2).  Items of flows whose value has just come go first.     *)
+(* What waits for a flow is kept by tenure, in the order of coming, under  *)
+(* the flow and the epoch, as long as the flow is asked for, or a packet   *)
+(* of it is processed on a value that came for that packet alone.          *)
 (***************************************************************************)
-Idle == [clock |-> 0, epoch |-> 0, shown |-> 0]
+Idle == [clock |-> 0, epoch |-> 0, before |-> ValueOf(<<>>), shown |-> 0]
 NotOwned == [epoch |-> Len(Moves) + 1, value |-> ValueOf(<<>>)]
 
-Node == [work : [clock : 0 .. Len(Packets), epoch : Epochs, shown : 0 .. Len(Packets)],
-         ready : Seq(DataItem),                          \* items whose flow has just come
+Node == [work : [clock : 0 .. Len(Packets), epoch : Epochs,
+                 before : Values,                        \* the value that it was processed on
+                 shown : 0 .. Len(Packets)],             \* and what it carries away
+         ready : Seq(DataItem \cup LoadedItem),          \* items whose flow has just come
          queue : Seq(DataItem),                          \* items not yet looked at
-         blocked : [Flows -> [Epochs -> Seq(DataItem)]], \* items that wait for their flow
          owned : [Flows -> [epoch : Epochs \cup {Len(Moves) + 1}, value : Values]],
          unflushed : Seq(Clocks)]                        \* updates of flows' objects
+\* and the partial function blocked, on flows and epochs.
+
+NodeOK(n) ==
+    /\ [field \in DOMAIN n \ {"blocked"} |-> n[field]] \in Node
+    /\ DOMAIN n.blocked \subseteq Flows \X Epochs
+    /\ \A slot \in DOMAIN n.blocked : n.blocked[slot] \in Seq(DataItem)
 
 TypeOK ==
     /\ arrived \in 0 .. Len(Packets)
@@ -170,8 +209,9 @@ TypeOK ==
     /\ DOMAIN log \subseteq 1 .. arrived
     /\ \A k \in DOMAIN log : log[k] \in Entry
     /\ route \in [Flows -> Seq([instance : Instances, since : {0, Unknown} \cup Clocks])]
+    /\ scaled \in BOOLEAN
     /\ gate \in Seq(GateItem)
-    /\ node \in [Instances -> Node]
+    /\ DOMAIN node = Instances /\ \A i \in Instances : NodeOK(node[i])
     /\ owner \in [Flows -> [instance : Instances \cup {Nobody}, epoch : Epochs]]
     /\ parked \in [Flows -> Seq(Request)]
     /\ applied \in [Flows -> Seq(Clocks)]
@@ -179,6 +219,7 @@ TypeOK ==
     /\ target \in [Flows -> Seq(Instances)]
     /\ begun \in [Flows -> Seq(Clocks)]
     /\ underWay \in [Flows -> SUBSET Epochs]
+    /\ told \subseteq Flows
     /\ passed \in [Flows -> SUBSET Epochs]
     /\ held \in Seq(Leaving)
     /\ delivered \in Seq(Leaving)
@@ -186,13 +227,16 @@ TypeOK ==
     /\ toRoot \in [Instances -> Seq([type : {"delete"}, clock : Clocks, vector : SUBSET Objects]
                                     \cup Signal)]
     /\ toStore \in [Instances -> Seq(Request \cup Update)]
-    /\ fromStore \in [Instances -> Seq([flow : Flows, epoch : Epochs, value : Values])]
+    /\ fromStore \in [Instances -> Seq([flow : Flows, epoch : Epochs, clock : Clocks,
+                                        owned : BOOLEAN, value : Values, latest : BOOLEAN])]
     /\ toManager \in [Instances -> Seq(ToManager)]
     /\ toSink \in [Instances -> Seq(Leaving \cup [type : {"passed"}, flow : Flows, epoch : Epochs])]
     /\ commits \in Seq(Signal)
-    /\ questions \in Seq([flow : Flows, epoch : Epochs, clock : Clocks])
+    /\ questions \in Seq([type : {"begin"}, flow : Flows, epoch : Epochs, clock : Clocks]
+                         \cup [type : {"unrouted"}, flow : Flows] \cup {ScaleKnown})
     /\ orders \in Seq([type : {"move"}, flow : Flows, epoch : Epochs, to : Instances]
-                      \cup [type : {"since"}, flow : Flows, epoch : Epochs, clock : Clocks])
+                      \cup [type : {"since"}, flow : Flows, epoch : Epochs, clock : Clocks]
+                      \cup [type : {"route"}, flow : Flows] \cup {Scale})
 
 Empty == [i \in Instances |-> <<>>]
 
@@ -200,11 +244,11 @@ Init ==
     /\ arrived = 0
     /\ asked = 0
     /\ log = <<>>
-    /\ route = [f \in Flows |-> <<[instance |-> Home[f], since |-> 0]>>]
+    /\ route = [f \in Flows |-> <<>>]
+    /\ scaled = FALSE
     /\ gate = <<>>
     /\ node = [i \in Instances |->
-                 [work |-> Idle, ready |-> <<>>, queue |-> <<>>,
-                  blocked |-> [f \in Flows |-> [e \in Epochs |-> <<>>]],
+                 [work |-> Idle, ready |-> <<>>, queue |-> <<>>, blocked |-> <<>>,
                   owned |-> [f \in Flows |-> NotOwned],
                   unflushed |-> <<>>]]
     /\ owner = [f \in Flows |-> [instance |-> Nobody, epoch |-> 0]]
@@ -214,6 +258,7 @@ Init ==
     /\ target = [f \in Flows |-> <<>>]
     /\ begun = [f \in Flows |-> <<>>]
     /\ underWay = [f \in Flows |-> {}]
+    /\ told = {}
     /\ passed = [f \in Flows |-> {}]
     /\ held = <<>>
     /\ delivered = <<>>
@@ -237,13 +282,22 @@ Init ==
 TenureOf(tenures, k) ==
     Max({n \in 1 .. Len(tenures) : tenures[n].since # Unknown /\ tenures[n].since <= k})
 
+\* The tenures of a flow begin at its home.
+StartsAt(i) == <<[instance |-> i, since |-> 0]>>
+TenuresOf(routes, f) == IF routes[f] = <<>> THEN StartsAt(Home[f]) ELSE routes[f]
+
 (***************************************************************************)
 (* A splitter s is its routes, its gate, and the channels that it sends    *)
 (* to.  It passes an item on; but the first packet of a tenure has to wait *)
 (* until the manager has its clock, and whatever comes behind waits with   *)
-(* it: no mark may overtake a packet.                                      *)
+(* it: no mark may overtake a packet.  CHAIN-3: so does the first packet   *)
+(* after a scaling of a flow that has no route, and another home now.  One *)
+(* that has a route keeps it.                                              *)
 (***************************************************************************)
 Splitter == [route |-> route, gate |-> gate, out |-> toInstance, questions |-> questions]
+
+IsDivided(s, f) == scaled /\ s.route[f] = <<>>  \* by the new split
+AsksWhereItIs(s, f) == IsDivided(s, f) /\ AskWhereItIs /\ NewHome[f] # Home[f]
 
 Pass(s, item) ==
     IF s.gate # <<>> THEN [s EXCEPT !.gate = Append(@, item)]
@@ -251,17 +305,19 @@ Pass(s, item) ==
     THEN [s EXCEPT !.out[item.to] = Append(@, LastMark(item.flow, item.epoch))]
     ELSE LET k == item.clock
              f == Packets[k]
-             newest == Len(s.route[f])
-             begins == s.route[f][newest].since = Unknown
-             route2 == IF begins /\ ~AskWhereItBegins
-                       THEN [s.route EXCEPT ![f][newest].since = k]
-                       ELSE s.route
-             n == TenureOf(route2[f], k)
-         IN  IF begins /\ AskWhereItBegins
+             tenures == IF IsDivided(s, f) THEN StartsAt(NewHome[f]) ELSE TenuresOf(s.route, f)
+             newest == Len(tenures)
+             begins == tenures[newest].since = Unknown
+             known == IF begins THEN [tenures EXCEPT ![newest].since = k] ELSE tenures
+             n == TenureOf(known, k)
+         IN  IF AsksWhereItIs(s, f)
+             THEN [s EXCEPT !.gate = <<item>>,
+                            !.questions = Append(@, Unrouted(f))]
+             ELSE IF begins /\ AskWhereItBegins
              THEN [s EXCEPT !.gate = <<item>>,
                             !.questions = Append(@, Begin(f, newest - 1, k))]
-             ELSE [s EXCEPT !.route = route2,
-                            !.out[route2[f][n].instance] = Append(@, Packet(k, n - 1))]
+             ELSE [s EXCEPT !.route[f] = IF begins THEN known ELSE @,
+                            !.out[known[n].instance] = Append(@, Packet(k, n - 1))]
 
 RECURSIVE PassAll(_, _)
 PassAll(s, items) ==
@@ -281,7 +337,7 @@ Arrive ==
                  IF k \in DOMAIN log THEN log[k]
                  ELSE [ended |-> FALSE, vector |-> {}, signals |-> {}]]
     /\ Becomes(Pass(Splitter, Copy(arrived + 1)))
-    /\ UNCHANGED <<node, store, manager, sink, fromInstance, fromStore, commits, orders>>
+    /\ UNCHANGED <<scaled, node, store, manager, sink, fromInstance, fromStore, commits, orders>>
 
 Ordered(type) == orders # <<>> /\ Head(orders).type = type
 
@@ -289,12 +345,14 @@ Ordered(type) == orders # <<>> /\ Head(orders).type = type
 RootTakesMove ==
     /\ Ordered("move")
     /\ LET m == Head(orders)
-           old == route[m.flow][Len(route[m.flow])].instance
+           tenures == TenuresOf(route, m.flow)
+           old == tenures[Len(tenures)].instance
            s == [Splitter EXCEPT !.route[m.flow] =
-                   Append(@, [instance |-> m.to, since |-> Unknown])]
+                   Append(tenures, [instance |-> m.to, since |-> Unknown])]
        IN  Becomes(IF MarkLast THEN Pass(s, MarkFor(old, m.flow, m.epoch)) ELSE s)
     /\ orders' = Tail(orders)
-    /\ UNCHANGED <<arrived, log, node, store, manager, sink, fromInstance, fromStore, commits>>
+    /\ UNCHANGED <<arrived, log, scaled, node, store, manager, sink, fromInstance, fromStore,
+                   commits>>
 
 \* MOVE-5: the tenures up to this epoch begin with this clock; the gate opens.
 RootTakesSince ==
@@ -306,7 +364,28 @@ RootTakesSince ==
                          ELSE route[m.flow][n]]
        IN  Becomes(PassAll([Splitter EXCEPT !.route[m.flow] = tenures, !.gate = <<>>], gate))
     /\ orders' = Tail(orders)
-    /\ UNCHANGED <<arrived, log, node, store, manager, sink, fromInstance, fromStore, commits>>
+    /\ UNCHANGED <<arrived, log, scaled, node, store, manager, sink, fromInstance, fromStore,
+                   commits>>
+
+\* CHAIN-3: flows that begin from now on begin where the new split puts them.
+RootTakesScale ==
+    /\ Ordered("scale")
+    /\ scaled' = TRUE
+    /\ questions' = Append(questions, ScaleKnown)
+    /\ orders' = Tail(orders)
+    /\ UNCHANGED <<arrived, log, route, gate, node, store, manager, sink, toInstance,
+                   fromInstance, fromStore, commits>>
+
+\* CHAIN-3, MOVE-5: the flow that waits at the gate begins at its old home, unless it was moved
+\* meanwhile; the gate opens.
+RootTakesRoute ==
+    /\ Ordered("route")
+    /\ LET m == Head(orders)
+           s == [Splitter EXCEPT !.route[m.flow] = TenuresOf(route, m.flow), !.gate = <<>>]
+       IN  Becomes(PassAll(s, gate))
+    /\ orders' = Tail(orders)
+    /\ UNCHANGED <<arrived, log, scaled, node, store, manager, sink, fromInstance, fromStore,
+                   commits>>
 
 -----------------------------------------------------------------------------
 (* Root: its log *)
@@ -329,7 +408,7 @@ RootTakesDelete(i) ==
        /\ log' = Kept(d.clock, [log[d.clock] EXCEPT !.ended = TRUE, !.vector = d.vector])
        /\ toInstance' = [toInstance EXCEPT ![i] = Append(@, Deleted(d.clock))]
     /\ toRoot' = [toRoot EXCEPT ![i] = Tail(@)]
-    /\ UNCHANGED <<arrived, route, gate, node, store, manager, sink, toStore, toManager,
+    /\ UNCHANGED <<arrived, route, scaled, gate, node, store, manager, sink, toStore, toManager,
                    toSink, fromStore, commits, aboutMoves>>
 
 \* DEL-2: the store has committed an update.
@@ -337,7 +416,7 @@ RootTakesCommitted ==
     /\ commits # <<>>
     /\ log' = SignalsOf(Head(commits).clock, Head(commits).object)
     /\ commits' = Tail(commits)
-    /\ UNCHANGED <<arrived, route, gate, node, store, manager, sink, toInstance,
+    /\ UNCHANGED <<arrived, route, scaled, gate, node, store, manager, sink, toInstance,
                    fromInstance, fromStore, aboutMoves>>
 
 \* Only where SignalAtCommit is dropped: an instance speaks for the store.
@@ -345,7 +424,7 @@ RootTakesEarlySignal(i) ==
     /\ Says(i, "committed")
     /\ log' = SignalsOf(Head(toRoot[i]).clock, Head(toRoot[i]).object)
     /\ toRoot' = [toRoot EXCEPT ![i] = Tail(@)]
-    /\ UNCHANGED <<arrived, route, gate, node, store, manager, sink, toInstance, toStore,
+    /\ UNCHANGED <<arrived, route, scaled, gate, node, store, manager, sink, toInstance, toStore,
                    toManager, toSink, fromStore, commits, aboutMoves>>
 
 -----------------------------------------------------------------------------
@@ -372,38 +451,54 @@ Leave(n, w) == [n EXCEPT !.sink = Append(@, Output(w.clock, w.epoch, w.shown))]
 \* STORE-5, CACHE-1: the update of the shared object is sent at once, and once.
 Counting(k) == IF Counts THEN <<Apply(k, SharedObject)>> ELSE <<>>
 
+\* MOVE-3: ask for the flow, and for its value as it was before the packet.
+Ask(n, p) == [n EXCEPT !.store = Append(@, Acquire(n.self, p))]
+
+\* A packet's work is over: if it was on a value of its own, the next one that waited is asked for.
+RECURSIVE Done(_, _)
+Done(n, slot) ==
+    IF slot \notin DOMAIN n.state.blocked THEN n
+    ELSE LET waiting == n.state.blocked[slot]
+         IN  IF waiting = <<>> THEN [n EXCEPT !.state.blocked = Without(@, slot)]
+             ELSE IF Head(waiting).type = "packet" THEN Ask(n, Head(waiting))
+             ELSE Done([n EXCEPT !.state.blocked[slot] = Tail(@),
+                                 !.state.ready = Append(@, Head(waiting))], slot)
+
 (***************************************************************************)
-(* A packet of an owned flow: on the cached value, without the store.  It  *)
-(* is in work until the root has its delete (REC-2).                       *)
+(* A packet is processed on a value, and is in work until the root has its *)
+(* delete (REC-2).  On a flow that the instance owns, the value is cached, *)
+(* and the store not asked.  A value that came for the packet alone is not *)
+(* cached, and what it did is flushed at once (DUP-3).  STORE-2: one whose *)
+(* flow has another owner updates nothing.                                 *)
 (***************************************************************************)
-Process(n, p) ==
-    LET value == Updated(n.state.owned[p.flow].value, p.clock)
-        early == IF Counts /\ ~SignalAtCommit
+Process(n, p, before, cached, owned) ==
+    LET value == Updated(before, p.clock)
+        counting == IF owned THEN Counting(p.clock) ELSE <<>>
+        early == IF counting # <<>> /\ ~SignalAtCommit
                  THEN <<Committed(p.clock, SharedObject)>> ELSE <<>>
-        work == [clock |-> p.clock, epoch |-> p.epoch, shown |-> Shown(value)]
-        done == [n EXCEPT !.state.owned[p.flow].value = value,
-                          !.state.unflushed = Append(@, p.clock),
-                          !.store = @ \o Counting(p.clock),
+        work == [clock |-> p.clock, epoch |-> p.epoch, before |-> before, shown |-> Shown(value)]
+        done == [n EXCEPT !.state.owned[p.flow].value = IF cached THEN value ELSE @,
+                          !.state.unflushed = IF owned THEN Append(@, p.clock) ELSE @,
+                          !.store = @ \o counting,
                           !.root = @ \o early]
-        flushed == IF Eager THEN Flush(done) ELSE done
+        flushed == IF owned /\ (Eager \/ ~cached) THEN Flush(done) ELSE done
         ended == [flushed EXCEPT !.root = Append(@, Delete(p.clock, Objects))]
-    IN  IF OutputAfterDelete THEN [ended EXCEPT !.state.work = work] ELSE Leave(ended, work)
+    IN  IF OutputAfterDelete THEN [ended EXCEPT !.state.work = work]
+        ELSE Done(Leave(ended, work), <<p.flow, p.epoch>>)
 
 \* MOVE-3, MOVE-4: packets that come while their flow's value is not here wait for it.
 \* The first of them has asked for it.
 Buffered(waiting, p) == Append(waiting, p)
 
 \* MOVE-3: the first packet of a tenure asks for the flow; what is cached goes first.
-Ask(n, p) ==
-    LET flushed == Flush(n)
-    IN  [flushed EXCEPT !.state.blocked[p.flow][p.epoch] = <<p>>,
-                        !.store = Append(@, Acquire(n.self, p.flow, p.epoch))]
-
 TakePacket(n, p) ==
-    LET waiting == n.state.blocked[p.flow][p.epoch]
-    IN  IF waiting # <<>>
-        THEN [n EXCEPT !.state.blocked[p.flow][p.epoch] = Buffered(waiting, p)]
-        ELSE IF n.state.owned[p.flow].epoch = p.epoch THEN Process(n, p) ELSE Ask(n, p)
+    LET slot == <<p.flow, p.epoch>>
+        waits == [Flush(n) EXCEPT !.state.blocked = With(@, slot, <<p>>)]
+    IN  IF slot \in DOMAIN n.state.blocked
+        THEN [n EXCEPT !.state.blocked[slot] = Buffered(@, p)]
+        ELSE IF n.state.owned[p.flow].epoch = p.epoch
+        THEN Process(n, p, n.state.owned[p.flow].value, TRUE, TRUE)
+        ELSE Ask(waits, p)
 
 (***************************************************************************)
 (* MOVE-2: the mark "last" comes, and all packets before it are processed. *)
@@ -418,12 +513,18 @@ HandOver(n, m) ==
                         !.sink = IF SayPassed THEN Append(@, Passed(m.flow, m.epoch)) ELSE @]
 
 \* The mark ends the tenure before its epoch; packets of that one may still wait.
-TakeLast(n, m) ==
-    IF FinishBeforeRelease /\ n.state.blocked[m.flow][m.epoch - 1] # <<>>
-    THEN [n EXCEPT !.state.blocked[m.flow][m.epoch - 1] = Append(@, m)]
-    ELSE HandOver(n, m)
+Waiting(n, slot) == IF slot \in DOMAIN n.blocked THEN n.blocked[slot] ELSE <<>>
 
-Take(n, item) == IF item.type = "packet" THEN TakePacket(n, item) ELSE TakeLast(n, item)
+TakeLast(n, m) ==
+    LET slot == <<m.flow, m.epoch - 1>>
+    IN  IF FinishBeforeRelease /\ Waiting(n.state, slot) # <<>>
+        THEN [n EXCEPT !.state.blocked[slot] = Append(@, m)]
+        ELSE HandOver(n, m)
+
+Take(n, item) ==
+    CASE item.type = "packet" -> TakePacket(n, item)
+      [] item.type = "loaded" -> Process(n, item.packet, item.value, FALSE, item.owned)
+      [] item.type = "last" -> TakeLast(n, item)
 
 RECURSIVE WorkOn(_)
 WorkOn(n) ==  \* until a packet is in work, or nothing is left to do
@@ -456,23 +557,34 @@ InstanceTakesLastMark(i) == Comes(i, "last") /\ InstanceTakesItem(i)
 InstanceTakesDeleted(i) ==
     /\ Comes(i, "deleted")
     /\ LET n == Awake(i)
-           waits == n.state.work.clock = Head(toInstance[i]).clock
+           w == n.state.work
+           waits == w.clock = Head(toInstance[i]).clock
        IN  ComesToRest(i, WorkOn(IF waits
-                                 THEN Leave([n EXCEPT !.state.work = Idle], n.state.work)
+                                 THEN Done(Leave([n EXCEPT !.state.work = Idle], w),
+                                           <<Packets[w.clock], w.epoch>>)
                                  ELSE n))
     /\ toInstance' = [toInstance EXCEPT ![i] = Tail(@)]
     /\ UNCHANGED fromStore
 
-\* MOVE-4: the flow is granted, and what waited for it may be worked off.
+\* MOVE-4: the flow is granted, and what waited for it may be worked off.  Other state is for the
+\* first packet that waited, alone.
+Serve(n, g) ==
+    LET slot == <<g.flow, g.epoch>>
+        waiting == n.state.blocked[slot]
+    IN  IF g.owned /\ g.latest
+        THEN [n EXCEPT !.state.owned[g.flow] = [epoch |-> g.epoch, value |-> g.value],
+                       !.state.ready = @ \o waiting,
+                       !.state.blocked = Without(@, slot)]
+        ELSE [n EXCEPT !.state.ready = Append(@, Loaded(Head(waiting), g)),
+                       !.state.blocked[slot] = Tail(@)]
+
 InstanceTakesGranted(i) ==
     /\ fromStore[i] # <<>>
     /\ LET g == Head(fromStore[i])
            n == Awake(i)
-           waiting == n.state.blocked[g.flow][g.epoch]
-       IN  ComesToRest(i, WorkOn(
-             [n EXCEPT !.state.owned[g.flow] = [epoch |-> g.epoch, value |-> g.value],
-                       !.state.ready = @ \o waiting,
-                       !.state.blocked[g.flow][g.epoch] = <<>>]))
+           waiting == Waiting(n.state, <<g.flow, g.epoch>>)
+           waits == waiting # <<>> /\ Head(waiting).type = "packet" /\ Head(waiting).clock = g.clock
+       IN  ComesToRest(i, WorkOn(IF waits THEN Serve(n, g) ELSE n))
     /\ fromStore' = [fromStore EXCEPT ![i] = Tail(@)]
     /\ UNCHANGED toInstance
 
@@ -510,41 +622,52 @@ MustWait(r, o) ==  \* a request, and who owns its flow
     THEN WaitForOwner /\ r.epoch > o.epoch
     ELSE EndInOrder /\ r.epoch > o.epoch + 1
 
-\* MOVE-2: the old owner's ID is removed; a release that is not of this tenure changes nothing.
 \* MOVE-3: nobody else owns the flow, so the new owner's ID is added.
+Owns(r, o) == r.epoch >= o.epoch /\ o.instance \in {Nobody, r.source}
+
+\* MOVE-2: the old owner's ID is removed; a release that is not of this tenure changes nothing.
 OwnerAfter(r, o) ==
-    IF r.type = "acquire" THEN [instance |-> r.source, epoch |-> r.epoch]
+    IF r.type = "acquire"
+    THEN IF Owns(r, o) THEN [instance |-> r.source, epoch |-> r.epoch] ELSE o
     ELSE IF r.epoch = o.epoch + 1 /\ o.instance \in {Nobody, r.source}
     THEN [instance |-> Nobody, epoch |-> r.epoch]
     ELSE o
 
 (***************************************************************************)
-(* Serve requests for one flow, in order.  One that must wait is parked    *)
+(* Answer requests for one flow, in order.  One that must wait is parked   *)
 (* (MOVE-3); when another epoch begins, all that is parked is looked at    *)
 (* once more (MOVE-4).  s has the flow's owner, what is parked, and the    *)
-(* requests that are granted.                                              *)
+(* answers: requests, and whether they get the flow.                       *)
 (***************************************************************************)
-RECURSIVE Serve(_, _)
-Serve(s, requests) ==
+RECURSIVE Answer(_, _)
+Answer(s, requests) ==
     IF requests = <<>> THEN s
     ELSE LET r == Head(requests)
              after == OwnerAfter(r, s.owner)
-             granted == IF r.type = "acquire" THEN Append(s.granted, r) ELSE s.granted
+             answers == IF r.type = "acquire"
+                        THEN Append(s.answers, [request |-> r, owned |-> Owns(r, s.owner)])
+                        ELSE s.answers
          IN  IF MustWait(r, s.owner)
-             THEN Serve([s EXCEPT !.parked = Append(@, r)], Tail(requests))
+             THEN Answer([s EXCEPT !.parked = Append(@, r)], Tail(requests))
              ELSE IF after.epoch = s.owner.epoch
-             THEN Serve([s EXCEPT !.owner = after, !.granted = granted], Tail(requests))
-             ELSE Serve([owner |-> after, granted |-> granted, parked |-> <<>>],
-                        Tail(requests) \o s.parked)
+             THEN Answer([s EXCEPT !.owner = after, !.answers = answers], Tail(requests))
+             ELSE Answer([owner |-> after, answers |-> answers, parked |-> <<>>],
+                         Tail(requests) \o s.parked)
+
+\* DUP-3: the value of the packet's flow before the packet, and whether it is the newest.
+Given(a) ==
+    LET r == a.request
+        isEarlier(k) == k < r.clock
+        latest == \A k \in Range(applied[r.flow]) : k <= r.clock
+    IN  Granted(r, a.owned, ValueOf(SelectSeq(applied[r.flow], isEarlier)), latest)
 
 StoreTakesRequest(i) ==
     /\ LET r == Head(toStore[i])
            f == r.flow
-           s == Serve([owner |-> owner[f], parked |-> parked[f], granted |-> <<>>], <<r>>)
-           GrantsTo(j) == LET isTheirs(a) == a.source = j
-                              theirs == SelectSeq(s.granted, isTheirs)
-                          IN  [n \in 1 .. Len(theirs) |->
-                                 Granted(f, theirs[n].epoch, ValueOf(applied[f]))]
+           s == Answer([owner |-> owner[f], parked |-> parked[f], answers |-> <<>>], <<r>>)
+           GrantsTo(j) == LET isTheirs(a) == a.request.source = j
+                              theirs == SelectSeq(s.answers, isTheirs)
+                          IN  [n \in 1 .. Len(theirs) |-> Given(theirs[n])]
        IN  /\ owner' = [owner EXCEPT ![f] = s.owner]
            /\ parked' = [parked EXCEPT ![f] = s.parked]
            /\ fromStore' = [j \in Instances |-> fromStore[j] \o GrantsTo(j)]
@@ -562,7 +685,7 @@ PlaceOf(f) == IF target[f] = <<>> THEN Home[f] ELSE target[f][Len(target[f])]
 
 \* The operator asks for a move; where the flow is already, it need not go.
 AskMove ==
-    /\ asked < Len(Moves)
+    /\ asked < Len(Moves) /\ ~IsScaling(Moves[asked + 1])
     /\ asked' = asked + 1
     /\ LET m == Moves[asked + 1]
            e == Len(target[m.flow]) + 1
@@ -571,27 +694,59 @@ AskMove ==
            ELSE /\ target' = [target EXCEPT ![m.flow] = Append(@, m.to)]
                 /\ underWay' = [underWay EXCEPT ![m.flow] = @ \cup {e}]
                 /\ orders' = Append(orders, Move(m.flow, e, m.to))
-    /\ UNCHANGED <<root, node, store, begun, sink, toInstance, fromInstance, fromStore,
+    /\ UNCHANGED <<root, node, store, begun, told, sink, toInstance, fromInstance, fromStore,
                    commits, questions>>
+
+\* CHAIN-3: the operator asks for a scaling, and the root is told of the new split.
+AskScaling ==
+    /\ asked < Len(Moves) /\ IsScaling(Moves[asked + 1])
+    /\ asked' = asked + 1
+    /\ orders' = Append(orders, Scale)
+    /\ UNCHANGED <<root, node, store, target, begun, underWay, told, sink, toInstance,
+                   fromInstance, fromStore, commits, questions>>
+
+IsAsked(type) == questions # <<>> /\ Head(questions).type = type
 
 \* MOVE-5: where a tenure begins is said once, for all tenures that have not begun.
 ManagerTakesBegin ==
-    /\ questions # <<>>
+    /\ IsAsked("begin")
     /\ LET b == Head(questions)
            new == b.epoch - Len(begun[b.flow])
            known == begun[b.flow] \o [n \in 1 .. new |-> b.clock]
        IN  /\ begun' = [begun EXCEPT ![b.flow] = known]
            /\ orders' = Append(orders, Since(b.flow, b.epoch, known[b.epoch]))
     /\ questions' = Tail(questions)
-    /\ UNCHANGED <<root, node, store, asked, target, underWay, sink, toInstance,
+    /\ UNCHANGED <<root, node, store, asked, target, underWay, told, sink, toInstance,
                    fromInstance, fromStore, commits>>
+
+\* CHAIN-3, MOVE-5: a flow that may be at its old home begins there, and is moved at once, like
+\* any other; but one that was moved meanwhile has its way already.
+ManagerTakesUnrouted ==
+    /\ IsAsked("unrouted")
+    /\ LET f == Head(questions).flow
+       IN  IF target[f] # <<>>
+           THEN orders' = Append(orders, Route(f)) /\ UNCHANGED <<target, underWay, told>>
+           ELSE /\ told' = told \cup {f}
+                /\ target' = [target EXCEPT ![f] = <<NewHome[f]>>]
+                /\ underWay' = [underWay EXCEPT ![f] = {1}]
+                /\ orders' = orders \o <<Route(f), Move(f, 1, NewHome[f])>>
+    /\ questions' = Tail(questions)
+    /\ UNCHANGED <<root, node, store, asked, begun, sink, toInstance, fromInstance, fromStore,
+                   commits>>
+
+\* The root knows; nothing waits for that but a further scaling.
+ManagerTakesScaled ==
+    /\ IsAsked("scaled")
+    /\ questions' = Tail(questions)
+    /\ UNCHANGED <<root, node, store, manager, sink, toInstance, fromInstance, fromStore,
+                   commits, orders>>
 
 ManagerTakesHandedOver(i) ==
     /\ toManager[i] # <<>>
     /\ LET h == Head(toManager[i])
        IN  underWay' = [underWay EXCEPT ![h.flow] = @ \ {h.epoch}]
     /\ toManager' = [toManager EXCEPT ![i] = Tail(@)]
-    /\ UNCHANGED <<root, node, store, asked, target, begun, sink, toInstance, toRoot,
+    /\ UNCHANGED <<root, node, store, asked, target, begun, told, sink, toInstance, toRoot,
                    toStore, toSink, fromStore, commits, aboutMoves>>
 
 -----------------------------------------------------------------------------
@@ -635,10 +790,12 @@ SinkTakesPassed(i) ==
                    fromStore, commits, aboutMoves>>
 
 -----------------------------------------------------------------------------
-FromOutside == Arrive \/ AskMove
+FromOutside == Arrive \/ AskMove \/ AskScaling
 
-AtRoot == RootTakesMove \/ RootTakesSince \/ RootTakesCommitted
-AtManager == ManagerTakesBegin
+AtRoot ==
+    \/ RootTakesMove \/ RootTakesSince \/ RootTakesScale \/ RootTakesRoute
+    \/ RootTakesCommitted
+AtManager == ManagerTakesBegin \/ ManagerTakesUnrouted \/ ManagerTakesScaled
 At(i) ==  \* what instance i does, or is the source of
     \/ InstanceTakesPacket(i) \/ InstanceTakesLastMark(i) \/ InstanceTakesDeleted(i)
     \/ InstanceTakesGranted(i) \/ FlushTimer(i)
@@ -672,192 +829,4 @@ InsideIsEnabled == AtRest <=> ~ENABLED <<Inside>>_vars
 
 Safety == Init /\ [][Next]_vars
 Spec == Safety /\ Fairness
-
------------------------------------------------------------------------------
-(* Where a packet, or what it has done, may be. *)
-
-ClocksOf(items) == {item.clock : item \in {one \in Range(items) : one.type \in {"packet", "copy"}}}
-
-\* Packets that nobody has processed yet.
-AtInstance(i) ==
-    ClocksOf(toInstance[i]) \cup ClocksOf(node[i].ready) \cup ClocksOf(node[i].queue)
-    \cup UNION {ClocksOf(node[i].blocked[f][e]) : f \in Flows, e \in Epochs}
-ToProcess == ClocksOf(gate) \cup UNION {AtInstance(i) : i \in Instances}
-
-\* Updates that have not reached the store yet, in order.
-SentBy(i, o) == LET is(m) == m.type = "apply" /\ m.object = o IN SelectSeq(toStore[i], is)
-UnderWay(i, o) ==
-    LET sent == SentBy(i, o)
-        clocks == [n \in 1 .. Len(sent) |-> sent[n].clock]
-    IN  IF o = OwnObject THEN clocks \o node[i].unflushed ELSE clocks
-AllUnderWay(o) == UNION {Range(UnderWay(i, o)) : i \in Instances}
-
-Stored(k, o) == k \in IF o = OwnObject THEN Range(applied[Packets[k]]) ELSE Range(counted)
-
-Outputs ==
-    Range(held) \cup Range(delivered)
-    \cup UNION {{m \in Range(toSink[i]) : m.type = "output"} : i \in Instances}
-
------------------------------------------------------------------------------
-(***************************************************************************)
-(* MOVE-5, loss-freeness: of every packet that has arrived, each update is *)
-(* in the store or on the way there; or the packet itself is on the way.   *)
-(***************************************************************************)
-LossFree ==
-    \A k \in 1 .. arrived, o \in Objects :
-        k \in ToProcess \/ k \in AllUnderWay(o) \/ Stored(k, o)
-
-(***************************************************************************)
-(* MOVE-5, order-preservation: the store has applied the packets of a flow *)
-(* in the order of their arrival at the root, with no gap and none twice.  *)
-(***************************************************************************)
-OrderPreserved == \A f \in Flows : IsPrefix(applied[f], Came(f, arrived))
-
-(***************************************************************************)
-(* MOVE-7: the shared object has counted no packet twice.                  *)
-(***************************************************************************)
-CountedOnce == Len(counted) = Cardinality(Range(counted))
-
-(***************************************************************************)
-(* MOVE-5, as the packets see it: each was processed on a value that has   *)
-(* exactly the flow's earlier packets.  The cached value is one that the   *)
-(* ideal chain had, and what an output carries is what it made of it.      *)
-(***************************************************************************)
-Ideal(k) == Shown(ValueOf(Came(Packets[k], k)))
-
-SeesAllEarlier ==
-    /\ \A i \in Instances, f \in Flows :
-         node[i].owned[f].value \in
-            {ValueOf(SubSeq(Came(f, arrived), 1, n)) : n \in 0 .. Len(Came(f, arrived))}
-    /\ \A o \in Outputs : o.shown = Ideal(o.clock)
-
-(***************************************************************************)
-(* STORE-2, single owner: an instance works on a flow's value only while   *)
-(* the store has it down as the owner, for the same epoch.                 *)
-(***************************************************************************)
-SingleOwner ==
-    \A i \in Instances, f \in Flows :
-        node[i].owned[f] # NotOwned =>
-            owner[f] = [instance |-> i, epoch |-> node[i].owned[f].epoch]
-
-(***************************************************************************)
-(* MOVE-6, downstream order: packets of a flow leave the chain in the      *)
-(* order of their arrival at the root, with no gap and none twice.         *)
-(***************************************************************************)
-DeliveredOf(f) ==
-    LET is(o) == o.flow = f
-        theirs == SelectSeq(delivered, is)
-    IN  [n \in 1 .. Len(theirs) |-> theirs[n].clock]
-
-DownstreamOrder == \A f \in Flows : IsPrefix(DeliveredOf(f), Came(f, arrived))
-
-(***************************************************************************)
-(* ROOT-3, DEL-3: the root deletes a packet only when it is over: it has   *)
-(* been processed, and all its updates are in the store.                   *)
-(***************************************************************************)
-DeletedWhenOver ==
-    \A k \in (1 .. arrived) \ DOMAIN log :
-        k \notin ToProcess /\ \A o \in Objects : Stored(k, o)
-
-(***************************************************************************)
-(* REC-2: nothing leaves an instance before the root has its delete.       *)
-(***************************************************************************)
-LeavesAfterDelete == \A o \in Outputs : o.clock \in DOMAIN log => log[o.clock].ended
-
-(***************************************************************************)
-(* LIVE, as an invariant: when nothing is left to do, nothing waits; every *)
-(* packet is in the state, has left, and is deleted; every move is over.   *)
-(***************************************************************************)
-NothingStuck ==
-    AtRest =>
-        /\ ToProcess = {} /\ held = <<>> /\ log = <<>>
-        /\ \A k \in 1 .. arrived, o \in Objects : Stored(k, o)
-        /\ {o.clock : o \in Range(delivered)} = 1 .. arrived
-        /\ \A i \in Instances : node[i].work = Idle
-        /\ \A f \in Flows : /\ parked[f] = <<>>
-                              /\ underWay[f] = {}
-                              /\ owner[f].epoch = Len(target[f])
-                              /\ passed[f] = 1 .. Len(target[f])
-
------------------------------------------------------------------------------
-(***************************************************************************)
-(* LIVE: every packet that arrives leaves the chain, its updates reach the *)
-(* store, the root deletes it, and every move ends.                        *)
-(***************************************************************************)
-EveryPacketLeaves ==
-    \A k \in Clocks : arrived >= k ~> \E o \in Range(delivered) : o.clock = k
-
-EveryUpdateArrives ==
-    \A k \in Clocks, o \in Objects : arrived >= k ~> Stored(k, o)
-
-EveryEntryDeleted == \A k \in Clocks : arrived >= k ~> k \notin DOMAIN log
-
-EveryMoveEnds ==
-    \A f \in Flows, e \in Epochs \ {0} :
-        Len(target[f]) >= e ~> owner[f].epoch >= e /\ e \notin underWay[f] /\ e \in passed[f]
-
------------------------------------------------------------------------------
-(***************************************************************************)
-(* COE: this is an implementation of the ideal chain.  It has taken what   *)
-(* has arrived; what its store holds, and what leaves it, follows.         *)
-(***************************************************************************)
-IdealChain == INSTANCE Ideal WITH
-    Fails <- "nothing",
-    taken <- arrived,
-    stored <- [f \in Flows |-> ValueOf(applied[f])],
-    total <- Len(counted),
-    left <- [n \in 1 .. Len(delivered) |->
-               [clock |-> delivered[n].clock, shown |-> delivered[n].shown]],
-    failed <- 0,
-    risk <- {},
-    lost <- {}
-
-RefinesSafety == IdealChain!Safety
-RefinesLiveness == IdealChain!Fairness
-Refines == IdealChain!Spec
-
-THEOREM Spec => Refines
-
------------------------------------------------------------------------------
-(***************************************************************************)
-(* Witnesses.  Each says that something interesting never happens, and is  *)
-(* there to be violated: a check in which it holds would be a vacuous one. *)
-(***************************************************************************)
-
-\* The ideal chain has taken every packet, and nothing is left to do.
-NeverThrough == ~(arrived = Len(Packets) /\ IdealChain!IsDone)
-
-\* Two packets wait at a new instance while the old one still owns the flow.
-NeverBuffered ==
-    \A i \in Instances, f \in Flows, e \in Epochs \ {0} :
-        owner[f].instance # Nobody /\ owner[f].epoch < e => Len(node[i].blocked[f][e]) < 2
-
-\* A packet waits at the sink for an earlier one that is still on its way.
-NeverHeld == held = <<>>
-
-\* A tenure without packets ends before the one before it has ended.
-NeverReleasedEarly == \A f \in Flows : \A r \in Range(parked[f]) : r.type = "acquire"
-
-\* A flow has come back to the instance that it left first, and goes on from a value.
-NeverCameBack ==
-    \A f \in Flows :
-        LET own == node[Home[f]].owned[f] IN ~(own.epoch = 2 /\ own.value = ValueOf(Came(f, 2)))
-
-\* The mark "last" waits behind packets that wait for the flow themselves.
-NeverMarkedWaiting ==
-    \A i \in Instances, f \in Flows, e \in Epochs :
-        \A item \in Range(node[i].blocked[f][e]) : item.type = "packet"
-
-\* A cached update waits for its flush while its flow has moved on already.
-NeverUnflushed ==
-    \A i \in Instances, f \in Flows :
-        LET own == node[i].owned[f]
-        IN  ~(own # NotOwned /\ own.epoch < Len(target[f]) /\ node[i].unflushed # <<>>)
-
-\* The gate closes once more when it opens: the flow has moved again meanwhile.
-NeverClosedAgain ==
-    \A f \in Flows : ~(gate # <<>> /\ Len(begun[f]) > 0 /\ Len(route[f]) > Len(begun[f]) + 1)
-
-\* A packet is processed while another one, whose flow has just come, waits for it.
-NeverReady == \A i \in Instances : node[i].work = Idle \/ node[i].ready = <<>>
 =============================================================================

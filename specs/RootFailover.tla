@@ -4,8 +4,8 @@
 (*                                                                         *)
 (* Paper: "Correctness and Performance for Stateful Chained Network        *)
 (* Functions", NSDI 2019, sections 5 and 5.4.                              *)
-(* Clauses: ROOT-1, ROOT-2, ROOT-3, ROOT-5, REC-2, REC-3, DEL-2, DEL-3,    *)
-(* LIVE.                                                                   *)
+(* Clauses: ROOT-1, ROOT-2, ROOT-3, ROOT-5, MOVE-1 to MOVE-6, REC-1 to     *)
+(* REC-3, DUP-1 to DUP-3, DEL-2, DEL-3, LIVE.                              *)
 (*                                                                         *)
 (* A root gives every packet a clock, logs it and forwards it to one of    *)
 (* several instances.  An instance asks the store for a flow, once, and    *)
@@ -24,183 +24,91 @@
 (* log says of it.  The new root gets the log from the store, and forwards *)
 (* what is in it once more.                                                *)
 (*                                                                         *)
+(* A flow may be moved, as in Reallocation, and the root's splitter fails  *)
+(* with its root: routes, what waits at its gate, and marks that nobody    *)
+(* has taken.  The manager tells the new one of all moves, and where their *)
+(* tenures begin; and the new one sends the marks "last" once more.        *)
+(*                                                                         *)
 (* The value of a flow is the sequence of the packets that were applied to *)
 (* it, so that a lost, doubled or misplaced update is visible.  Packets    *)
 (* are known by the number of their arrival; clocks may have gaps.         *)
 (*                                                                         *)
-(* Left out: other failures, replay, moves, a threshold for the log        *)
-(* (ROOT-4), several roots (SPLIT-4).                                      *)
+(* Left out: other failures, replay, moves of several flows, a threshold   *)
+(* for the log (ROOT-4), several roots (SPLIT-4).                          *)
 (***************************************************************************)
-EXTENDS Naturals, Sequences, TLC
-
-CONSTANTS
-    Instances,    \* instances of the vertex
-    Flows,        \* flows that may have packets
-    Home,         \* instance of each flow
-    Traffic,      \* flow of each packet, in order of arrival
-    LogInStore,   \* which of the models it is
-    PersistEvery, \* n of ROOT-5; 1 with the log in the store, which has every clock
-    MostCrashes   \* how often the root may fail
-
-Root == "root"
-Store == "store"
-Manager == "manager"
-Sink == "sink"
-
-ASSUME /\ Instances \cap {Root, Store, Manager, Sink} = {}
-       /\ Home \in [Flows -> Instances]
-       /\ Traffic \in Seq(Flows)
-       /\ LogInStore \in BOOLEAN
-       /\ PersistEvery \in Nat \ {0}
-       /\ LogInStore => PersistEvery = 1
-       /\ MostCrashes \in Nat
-
-(***************************************************************************)
-(* Rules that a bounded instance may drop, to see what each is good for:   *)
-(* CONSTANT LeaveGap <- Dropped                                            *)
-(***************************************************************************)
-Dropped == FALSE
-
-CountUp == TRUE         \* ROOT-1: every packet gets a clock of its own
-PersistFirst == TRUE    \* ROOT-5: a clock to be persisted is, before it is given
-LeaveGap == TRUE        \* ROOT-5: a new root goes on n above the persisted clock
-LogFirst == TRUE        \* ROOT-2: nothing goes out before the store has the log
-ForwardAgain == TRUE    \* REC-3: a new root forwards what is logged once more
-KeepInput == TRUE       \* REC-3: what arrives while there is no root is buffered
-AskAgain == TRUE        \* REC-3: deletes that the old root left unanswered are
-                        \* asked for once more
-TakeAsFirst == TRUE     \* REC-2: a delete of a packet whose log entry was lost is
-                        \* taken for the first
-WaitForCommits == TRUE  \* DEL-3: an entry is kept until the update is committed
-BufferInOrder == TRUE   \* packets that waited for their flow are processed as they came
+EXTENDS RootFailoverMessages
 
 VARIABLES
     arrived,    \* world: packets so far
+    asked,      \* world: moves that the operator has asked for
     crashes,    \* world, manager: failures of the root so far; the last start's number
     recovering, \* manager: a new root is not ready yet
+    target,     \* manager: instances that each flow was moved to
+    begun,      \* manager: first clock of each of these tenures, as far as it is known
+    underWay,   \* manager: epochs of each flow that the old instance has not ended
     root,       \* phase, clock and log of the root; see RootState
     host,       \* what each instance holds; see HostState
     persisted,  \* store: the newest clock that it was told of
     stored,     \* store: the log, where it is kept there; see StoredLog
     value,      \* store: packets applied to each flow, in order
+    owner,      \* store: instance and epoch that owns each flow
+    parked,     \* store: requests of later epochs, by flow, in the order of coming
     channel,    \* messages under way between two components
+    passed,     \* sink: epochs of each flow for which the mark "passed" has come
+    held,       \* sink: outputs that are held back, in the order of coming
     left        \* sink: packets that have left the chain, in order
 
-vars == <<arrived, crashes, recovering, root, host, persisted, stored, value, channel, left>>
-
------------------------------------------------------------------------------
-Numbers == 1 .. Len(Traffic)
-
-\* A failure skips fewer than PersistEvery clocks, and one more that is asked for.
-MostClock == Len(Traffic) + MostCrashes * PersistEvery
-Clocks == 1 .. MostClock
-
-Packet == [clock : Clocks, number : Numbers]
-NoPacket == [clock |-> 0, number |-> 0]
-FlowOf(p) == Traffic[p.number]
-
-\* What the log says of a packet.  Commits are not written: the store has sent them.
-Written == [clock : Clocks, number : Numbers, ended : BOOLEAN]
-
-\* The newest delete of each instance on which its packet may leave (REC-2).
-Answered == [Instances -> 0 .. MostClock]
-NoAnswer == [i \in Instances |-> 0]
-
-StoredLog == [entries : Seq(Written), answered : Answered]
-
-Message ==
-    [type : {"packet"}, clock : Clocks, number : Numbers]     \* root to instance
-    \cup [type : {"deleted"}, clock : Clocks, first : BOOLEAN]
-    \cup [type : {"again"}]
-    \cup [type : {"delete"}, clock : Clocks]                  \* instance to root
-    \cup [type : {"acquire"}, flow : Flows]                   \* instance to store
-    \cup [type : {"apply"}, clock : Clocks, number : Numbers]
-    \cup [type : {"granted"}, flow : Flows]                   \* store to instance
-    \cup [type : {"output"}, clock : Clocks, number : Numbers] \* instance to sink
-    \cup [type : {"persist"}, clock : Clocks]                 \* root to store
-    \cup [type : {"inquire"}, start : 1 .. MostCrashes]
-    \cup [type : {"persisted"}, clock : Clocks]               \* store to root
-    \cup [type : {"committed"}, clock : Clocks]
-    \cup [type : {"remembered"}, start : 1 .. MostCrashes, clock : 0 .. MostClock,
-          log : StoredLog, committed : SUBSET Clocks]
-    \cup [type : {"write"}, number : Nat, clock : Clocks,    \* root to store
-          entry : Seq(Written), answered : Answered]         \* without an entry: a drop
-    \cup [type : {"logged"}, number : Nat]                   \* store to root
-    \cup [type : {"start", "fence"}, start : 1 .. MostCrashes] \* manager to root and store
-    \cup [type : {"ready", "fenced"}, start : 1 .. MostCrashes] \* root and store to manager
-
-Channels ==
-    {<<Manager, Root>>, <<Root, Manager>>, <<Manager, Store>>, <<Store, Manager>>,
-     <<Root, Store>>, <<Store, Root>>}
-    \cup UNION {{<<Root, i>>, <<i, Root>>, <<i, Store>>, <<Store, i>>, <<i, Sink>>} :
-                i \in Instances}
-
-\* What goes out, or is dropped from the log, once the store has that write.
-Unwritten ==
-    [number : Nat, type : {"forward"}, packet : Packet]
-    \cup [number : Nat, type : {"answer"}, to : Instances, clock : Clocks, first : BOOLEAN]
-    \cup [number : Nat, type : {"drop"}, clock : Clocks]
-
-RootState ==
-    [phase : {"ready", "down", "asking"}, \* asking: it waits for what the store remembers
-     count : 0 .. MostClock,              \* the newest clock that was given
-     persisted : 0 .. MostClock,          \* the newest one that the store is known to have
-     lost : 0 .. MostClock,               \* entries up to this clock died with a root
-     written : Nat,                       \* number of the newest write to the store's log
-     unwritten : Seq(Unwritten),          \* what waits for such a write
-     answered : Answered,                 \* where a store has the log
-     waiting : Seq(Numbers),              \* packets without a clock; the framework keeps them
-     log : Seq([clock : Clocks, number : Numbers,
-                ended : BOOLEAN,          \* it has the packet's delete
-                committed : BOOLEAN]),    \* the store has the packet's update
-     aside : Seq([source : Instances \cup {Store}, message : Message]), \* for a ready root
-     entered : Seq(Packet)]               \* history: every packet that entered the chain
-
-HostState ==
-    [seen : SUBSET Clocks,                \* packets that it was given
-     owns : SUBSET Flows,                 \* flows that the store has given it
-     waits : [Flows -> Seq(Packet)],      \* packets that wait for their flow
-     freed : Seq(Packet),                 \* packets that waited for a flow that has come
-     queue : Seq(Packet),                 \* packets that came during work
-     work : Packet \cup {NoPacket}]       \* the packet whose delete is not answered yet
+manager == <<recovering, target, begun, underWay>>
+store == <<persisted, stored, value, owner, parked>>
+sink == <<passed, held, left>>
+vars == <<arrived, asked, crashes, manager, root, host, store, channel, sink>>
 
 TypeOK ==
     /\ arrived \in 0 .. Len(Traffic)
+    /\ asked \in 0 .. Len(Moves)
     /\ crashes \in 0 .. MostCrashes
     /\ recovering \in BOOLEAN
+    /\ target \in [Flows -> Seq(Instances)]
+    /\ begun \in [Flows -> Seq(Clocks)]
+    /\ underWay \in [Flows -> SUBSET Epochs]
     /\ root \in RootState
-    /\ host \in [Instances -> HostState]
+    /\ DOMAIN host = Instances /\ \A i \in Instances : HostOK(host[i])
     /\ persisted \in 0 .. MostClock
     /\ stored \in StoredLog
     /\ value \in [Flows -> Seq(Packet)]
+    /\ owner \in [Flows -> [instance : Instances \cup {Nobody}, epoch : Epochs]]
+    /\ parked \in [Flows -> Seq([source : Instances, message : Message])]
     /\ channel \in [Channels -> Seq(Message)]
+    /\ passed \in [Flows -> SUBSET Epochs]
+    /\ held \in Seq(Message)
     /\ left \in Seq(Packet)
 
 Init ==
     /\ arrived = 0
+    /\ asked = 0
     /\ crashes = 0
     /\ recovering = FALSE
+    /\ target = [f \in Flows |-> <<>>]
+    /\ begun = [f \in Flows |-> <<>>]
+    /\ underWay = [f \in Flows |-> {}]
     /\ root = [phase |-> "ready", count |-> 0, persisted |-> 0, lost |-> 0,
                written |-> 0, unwritten |-> <<>>, answered |-> NoAnswer, waiting |-> <<>>,
-               log |-> <<>>, aside |-> <<>>, entered |-> <<>>]
+               log |-> <<>>, route |-> AtHome, gate |-> <<>>, aside |-> <<>>, entered |-> <<>>]
     /\ host = [i \in Instances |->
-                 [seen |-> {}, owns |-> {}, waits |-> [f \in Flows |-> <<>>],
-                  freed |-> <<>>, queue |-> <<>>, work |-> NoPacket]]
+                 [seen |-> {}, owns |-> <<>>, waits |-> <<>>, freed |-> <<>>, queue |-> <<>>,
+                  released |-> [f \in Flows |-> <<>>], work |-> NoPacket]]
     /\ persisted = 0
     /\ stored = [entries |-> <<>>, answered |-> NoAnswer]
     /\ value = [f \in Flows |-> <<>>]
+    /\ owner = [f \in Flows |-> [instance |-> Nobody, epoch |-> 0]]
+    /\ parked = [f \in Flows |-> <<>>]
     /\ channel = [c \in Channels |-> <<>>]
+    /\ passed = [f \in Flows |-> {}]
+    /\ held = <<>>
     /\ left = <<>>
 
 -----------------------------------------------------------------------------
-(* Messages *)
-
-Range(s) == {s[n] : n \in 1 .. Len(s)}
-Reverse(s) == [n \in 1 .. Len(s) |-> s[Len(s) + 1 - n]]
-Max(a, b) == IF a > b THEN a ELSE b
-
-\* One thing that a component sends; what it sends in one step is a sequence of these.
-To(to, message) == [to |-> to, message |-> message]
+(* Channels *)
 
 RECURSIVE Put(_, _, _)
 Put(channels, source, sends) ==
@@ -225,10 +133,67 @@ After(r, sends) == [root |-> r, sends |-> sends]
 NextClock(r) == IF CountUp THEN r.count + 1 ELSE Max(r.count, 1)
 MustBeStored(r, clock) == ~LogInStore /\ PersistFirst /\ clock >= r.persisted + PersistEvery
 
-ForwardTo(p) ==
-    To(Home[FlowOf(p)], [type |-> "packet", clock |-> p.clock, number |-> p.number])
 AnswerTo(i, clock, first) == To(i, [type |-> "deleted", clock |-> clock, first |-> first])
 Enter(r, p) == [r EXCEPT !.entered = Append(@, p)]
+
+(***************************************************************************)
+(* Its splitter.  MOVE-5: a packet belongs to the newest tenure that has   *)
+(* begun by its clock, and the first of a tenure waits until the manager   *)
+(* has that.  What comes behind waits with it: no mark may overtake a      *)
+(* packet.                                                                 *)
+(***************************************************************************)
+LastMark(f, n) == [type |-> "last", flow |-> f, epoch |-> n]
+
+\* MOVE-1, REC-1: all marks "last" that there have been.
+RECURSIVE MarksOf(_, _, _)
+MarksOf(r, f, n) ==
+    IF n >= Len(r.route[f]) THEN <<>>
+    ELSE <<To(r.route[f][n].instance, LastMark(f, n))>> \o MarksOf(r, f, n + 1)
+Marks(r) == IF RemindMarks /\ Moves # <<>> THEN MarksOf(r, Moves[1].flow, 1) ELSE <<>>
+
+PassCopy(r, item) ==
+    LET f == FlowOf(item)
+        tenures == r.route[f]
+        newest == Len(tenures)
+        hasBegun(n) == tenures[n].since # Unknown /\ tenures[n].since <= item.clock
+        n == Greatest({m \in 1 .. newest : hasBegun(m)})
+        packet == [type |-> "packet", clock |-> item.clock, number |-> item.number,
+                   epoch |-> n - 1]
+    IN  IF tenures[newest].since = Unknown
+        THEN After([r EXCEPT !.gate = <<item>>],
+                   <<To(Manager, [type |-> "begin", flow |-> f, epoch |-> newest - 1,
+                                  clock |-> item.clock, start |-> crashes])>>)
+        ELSE After(r, <<To(tenures[n].instance, packet)>>)
+
+Pass(r, item) ==
+    CASE r.gate # <<>> -> After([r EXCEPT !.gate = Append(@, item)], <<>>)
+      [] r.gate = <<>> /\ item.type = "copy" -> PassCopy(r, item)
+      [] r.gate = <<>> /\ item.type = "mark" ->
+           After(r, <<To(item.to, LastMark(item.flow, item.epoch))>>)
+      [] r.gate = <<>> /\ item.type = "remind" -> After(r, Marks(r))
+
+RECURSIVE PassAll(_, _, _)
+PassAll(r, items, sends) ==
+    IF items = <<>> THEN After(r, sends)
+    ELSE LET one == Pass(r, Head(items)) IN PassAll(one.root, Tail(items), sends \o one.sends)
+
+Forward(r, p) == Pass(r, [type |-> "copy", clock |-> p.clock, number |-> p.number])
+
+\* MOVE-1: the mark "last" goes behind the flow's last packet; a new root may know of the move.
+OnMove(r, m) ==
+    LET tenures == r.route[m.flow]
+        more == Append(tenures, [instance |-> m.to, since |-> Unknown])
+    IN  IF m.epoch < Len(tenures) THEN After(r, <<>>)
+        ELSE Pass([r EXCEPT !.route[m.flow] = more],
+                  [type |-> "mark", to |-> tenures[Len(tenures)].instance,
+                   flow |-> m.flow, epoch |-> m.epoch])
+
+\* MOVE-5: the tenures up to this epoch begin with this clock; the gate opens.
+OnSince(r, m) ==
+    LET begins(n) == n <= m.epoch + 1 /\ r.route[m.flow][n].since = Unknown
+        tenures == [n \in DOMAIN r.route[m.flow] |->
+                      [r.route[m.flow][n] EXCEPT !.since = IF begins(n) THEN m.clock ELSE @]]
+    IN  PassAll([r EXCEPT !.route[m.flow] = tenures, !.gate = <<>>], r.gate, <<>>)
 
 \* ROOT-3, DEL-3: what has ended and is committed is needed no more.
 IsDone(e) == e.ended /\ (e.committed \/ ~WaitForCommits)
@@ -253,7 +218,7 @@ Write(r, e, answered) ==
 
 GoesOut(r, item) ==  \* at once
     IF item.type = "forward"
-    THEN After(Enter(r, item.packet), <<ForwardTo(item.packet)>>)
+    THEN Forward(Enter(r, item.packet), item.packet)
     ELSE After(r, <<AnswerTo(item.to, item.clock, item.first)>>)
 
 KeepAtRoot(r, e, out) ==
@@ -345,6 +310,8 @@ OnMessage(r, source, m) ==
       [] m.type = "persisted" -> OnPersisted(r, m.clock)
       [] m.type = "logged" -> OnLogged(r, m.number, <<>>)
       [] m.type = "remembered" -> After(r, <<>>)  \* for a root that is gone
+      [] m.type = "move" -> OnMove(r, m)
+      [] m.type = "since" -> OnSince(r, m)
 
 RECURSIVE OnAll(_, _, _)
 OnAll(r, items, sends) ==
@@ -371,8 +338,8 @@ TakeOver(r, entries, committed, sends) ==
              kept == Keep(IF isNew THEN Enter(r, p) ELSE r,
                           [clock |-> w.clock, number |-> w.number, ended |-> w.ended,
                            committed |-> w.clock \in committed], <<>>)
-             again == IF ForwardAgain THEN <<ForwardTo(p)>> ELSE <<>>
-         IN  TakeOver(kept.root, Tail(entries), committed, sends \o kept.sends \o again)
+             again == IF ForwardAgain THEN Forward(kept.root, p) ELSE After(kept.root, <<>>)
+         IN  TakeOver(again.root, Tail(entries), committed, sends \o kept.sends \o again.sends)
 
 (***************************************************************************)
 (* REC-3, ROOT-5: a new root goes on above every clock that the old one    *)
@@ -386,7 +353,8 @@ Recovered(r, m) ==
                            !.answered = m.log.answered, !.aside = <<>>]
         taken == TakeOver(fresh, m.log.entries, m.committed, <<>>)
         entered == LetIn(taken.root, taken.sends, TRUE)
-        done == OnAll(entered.root, r.aside, entered.sends)
+        marked == Pass(entered.root, [type |-> "remind"])
+        done == OnAll(marked.root, r.aside, entered.sends \o marked.sends)
         again == IF AskAgain THEN ToEach(Instances, [type |-> "again"]) ELSE <<>>
     IN  After(done.root,
               done.sends \o again \o <<To(Manager, [type |-> "ready", start |-> crashes])>>)
@@ -404,20 +372,25 @@ RootDoes(source) ==
                   [] root.phase = "ready" -> OnMessage(root, source, m)
     IN  /\ root' = step.root
         /\ Taken(source, Root, step.sends)
-        /\ UNCHANGED <<arrived, crashes, recovering, host, persisted, stored, value, left>>
+        /\ UNCHANGED <<arrived, asked, crashes, manager, host, store, sink>>
 
 RootTakesDelete(i) == Comes(i, Root, "delete") /\ RootDoes(i)
 RootTakesCommitted == Comes(Store, Root, "committed") /\ RootDoes(Store)
 RootTakesPersisted == Comes(Store, Root, "persisted") /\ RootDoes(Store)
 RootTakesLogged == Comes(Store, Root, "logged") /\ RootDoes(Store)
 RootTakesRemembered == Comes(Store, Root, "remembered") /\ RootDoes(Store)
+RootTakesMove == Comes(Manager, Root, "move") /\ RootDoes(Manager)
+RootTakesSince == Comes(Manager, Root, "since") /\ RootDoes(Manager)
 
-\* REC-3: a new root begins with what the framework has kept, and asks the store.
+\* REC-3: a new root begins with what the framework has kept, and asks the store.  The manager has
+\* told it of the moves (REC-1).
 RootTakesStart ==
     /\ Comes(Manager, Root, "start")
-    /\ root' = [root EXCEPT !.phase = "asking"]
+    /\ LET moves == Head(channel[<<Manager, Root>>]).moves
+       IN  root' = [root EXCEPT !.phase = "asking",
+                                !.route = [f \in Flows |-> AtHome[f] \o moves[f]]]
     /\ Taken(Manager, Root, <<To(Store, [type |-> "inquire", start |-> crashes])>>)
-    /\ UNCHANGED <<arrived, crashes, recovering, host, persisted, stored, value, left>>
+    /\ UNCHANGED <<arrived, asked, crashes, manager, host, store, sink>>
 
 \* A packet arrives; REC-3: while there is no root it is kept.
 Arrive ==
@@ -429,69 +402,123 @@ Arrive ==
        IN  /\ arrived' = n
            /\ root' = step.root
            /\ Sending(Root, step.sends)
-    /\ UNCHANGED <<crashes, recovering, host, persisted, stored, value, left>>
+    /\ UNCHANGED <<asked, crashes, manager, host, store, sink>>
 
 -----------------------------------------------------------------------------
 (* Instance *)
 
+SlotOf(p) == <<FlowOf(p), p.epoch>>
+Waiting(h, slot) == IF slot \in DOMAIN h.waits THEN h.waits[slot] ELSE <<>>
+HostDoes(h, sends) == [host |-> h, sends |-> sends]
+
+Ask(p) == To(Store, [type |-> "acquire", flow |-> FlowOf(p), epoch |-> p.epoch, clock |-> p.clock])
+
+Process(h, p) ==
+    HostDoes([h EXCEPT !.work = p],
+             <<To(Store, [type |-> "apply", clock |-> p.clock, number |-> p.number]),
+               To(Root, [type |-> "delete", clock |-> p.clock])>>)
+
+\* MOVE-3: a packet of a flow that the instance does not own waits, and the first one asks for it.
+TakePacket(h, p) ==
+    LET slot == SlotOf(p)
+        f == FlowOf(p)
+    IN  CASE slot \in DOMAIN h.waits -> HostDoes([h EXCEPT !.waits[slot] = Append(@, p)], <<>>)
+          [] slot \notin DOMAIN h.waits /\ f \in DOMAIN h.owns /\ h.owns[f] = p.epoch ->
+               Process(h, p)
+          [] OTHER -> HostDoes([h EXCEPT !.waits = Assigned(@, slot, <<p>>)], <<Ask(p)>>)
+
+\* MOVE-2, MOVE-6: the flow is given up, and store, manager and sink are told.
+HandOver(h, m) ==
+    HostDoes([h EXCEPT !.owns = Dropping(@, m.flow), !.released[m.flow] = Append(@, m.epoch)],
+             <<To(Store, [type |-> "release", flow |-> m.flow, epoch |-> m.epoch]),
+               To(Manager, [type |-> "handed", flow |-> m.flow, epoch |-> m.epoch]),
+               To(Sink, [type |-> "passed", flow |-> m.flow, epoch |-> m.epoch])>>)
+
+\* MOVE-2: after the packets that wait.  A mark that comes again hands nothing over again.
+TakeLast(h, m) ==
+    LET slot == <<m.flow, m.epoch - 1>>
+        handover == [type |-> "handover", flow |-> m.flow, epoch |-> m.epoch]
+    IN  CASE m.epoch \in Range(h.released[m.flow]) -> HostDoes(h, <<>>)
+          [] m.epoch \notin Range(h.released[m.flow]) /\ Waiting(h, slot) = <<>> -> HandOver(h, m)
+          [] OTHER -> HostDoes([h EXCEPT !.waits[slot] = Append(@, handover)], <<>>)
+
+TakeItem(h, item) ==
+    CASE item.type = "packet" -> TakePacket(h, item)
+      [] item.type = "loaded" -> Process(h, item.packet)
+      [] item.type = "last" -> TakeLast(h, item)
+      [] item.type = "handover" -> HandOver(h, item)
+
 (***************************************************************************)
 (* An instance works as far as it can without an answer.  What waited for  *)
-(* a flow goes first.  A packet of a flow that it does not own waits, and  *)
-(* the first one of the flow asks for it.                                  *)
+(* a flow goes first.                                                      *)
 (***************************************************************************)
 RECURSIVE WorkOff(_, _)
 WorkOff(h, sends) ==
-    IF h.work # NoPacket \/ h.freed \o h.queue = <<>> THEN [host |-> h, sends |-> sends]
-    ELSE LET p == Head(h.freed \o h.queue)
-             f == FlowOf(p)
-             rest == IF h.freed # <<>> THEN [h EXCEPT !.freed = Tail(@)]
+    IF h.work # NoPacket \/ h.freed \o h.queue = <<>> THEN HostDoes(h, sends)
+    ELSE LET rest == IF h.freed # <<>> THEN [h EXCEPT !.freed = Tail(@)]
                      ELSE [h EXCEPT !.queue = Tail(@)]
-         IN  CASE f \in h.owns ->
-                    [host |-> [rest EXCEPT !.work = p],
-                     sends |-> sends \o
-                       <<To(Store, [type |-> "apply", clock |-> p.clock, number |-> p.number]),
-                         To(Root, [type |-> "delete", clock |-> p.clock])>>]
-               [] f \notin h.owns /\ h.waits[f] # <<>> ->
-                    WorkOff([rest EXCEPT !.waits[f] = Append(@, p)], sends)
-               [] f \notin h.owns /\ h.waits[f] = <<>> ->
-                    WorkOff([rest EXCEPT !.waits[f] = <<p>>],
-                            Append(sends, To(Store, [type |-> "acquire", flow |-> f])))
+             one == TakeItem(rest, Head(h.freed \o h.queue))
+         IN  WorkOff(one.host, sends \o one.sends)
 
 InstanceDoes(i, source, h, sends) ==  \* first these effects, then the work
     LET done == WorkOff(h, sends)
     IN  /\ host' = [host EXCEPT ![i] = done.host]
         /\ Taken(source, i, done.sends)
-        /\ UNCHANGED <<arrived, crashes, recovering, root, persisted, stored, value, left>>
+        /\ UNCHANGED <<arrived, asked, crashes, manager, root, store, sink>>
 
 \* DUP-1: a packet whose clock was queued before is a repeat.
 InstanceTakesPacket(i) ==
     /\ Comes(Root, i, "packet")
-    /\ LET m == Head(channel[<<Root, i>>])
-           p == [clock |-> m.clock, number |-> m.number]
+    /\ LET p == Head(channel[<<Root, i>>])
        IN  InstanceDoes(i, Root,
                      IF p.clock \in host[i].seen THEN host[i]
                      ELSE [host[i] EXCEPT !.seen = @ \cup {p.clock}, !.queue = Append(@, p)],
                      <<>>)
 
+InstanceTakesLast(i) ==
+    /\ Comes(Root, i, "last")
+    /\ InstanceDoes(i, Root,
+                    [host[i] EXCEPT !.queue = Append(@, Head(channel[<<Root, i>>]))], <<>>)
+
+\* MOVE-4: the flow is the instance's, and what waited for it may go on.  A value that lacks what
+\* later packets did is for the first one that waited, alone (DUP-3).
+Freed(h, g) ==
+    LET slot == <<g.flow, g.epoch>>
+        came == h.waits[slot]
+    IN  IF g.latest
+        THEN [h EXCEPT !.owns = Assigned(@, g.flow, g.epoch), !.waits = Dropping(@, slot),
+                       !.freed = @ \o (IF BufferInOrder THEN came ELSE Reverse(came))]
+        ELSE [h EXCEPT !.waits[slot] = Tail(@),
+                       !.freed = Append(@, [type |-> "loaded", packet |-> Head(came)])]
+
 InstanceTakesGranted(i) ==
     /\ Comes(Store, i, "granted")
-    /\ LET f == Head(channel[<<Store, i>>]).flow
-           came == host[i].waits[f]
-       IN  InstanceDoes(i, Store,
-                     [host[i] EXCEPT !.owns = @ \cup {f}, !.waits[f] = <<>>,
-                                     !.freed = @ \o (IF BufferInOrder THEN came
-                                                     ELSE Reverse(came))],
-                     <<>>)
+    /\ LET g == Head(channel[<<Store, i>>])
+           came == Waiting(host[i], <<g.flow, g.epoch>>)
+           waits == came # <<>> /\ Head(came).type = "packet" /\ Head(came).clock = g.clock
+       IN  InstanceDoes(i, Store, IF waits THEN Freed(host[i], g) ELSE host[i], <<>>)
+
+\* A packet's work is over: if it was on a value of its own, the next one that waited is asked for.
+RECURSIVE Done(_, _)
+Done(h, slot) ==
+    CASE slot \notin DOMAIN h.waits -> HostDoes(h, <<>>)
+      [] slot \in DOMAIN h.waits /\ h.waits[slot] = <<>> ->
+           HostDoes([h EXCEPT !.waits = Dropping(@, slot)], <<>>)
+      [] slot \in DOMAIN h.waits /\ h.waits[slot] # <<>> ->
+           LET item == Head(h.waits[slot])
+           IN  IF item.type = "packet" THEN HostDoes(h, <<Ask(item)>>)
+               ELSE Done([h EXCEPT !.waits[slot] = Tail(@), !.freed = Append(@, item)], slot)
 
 \* REC-2: the root has the delete, so the packet leaves; a second answer is not waited for.
 InstanceTakesDeleted(i) ==
     /\ Comes(Root, i, "deleted")
     /\ LET m == Head(channel[<<Root, i>>])
            p == host[i].work
-           output == [type |-> "output", clock |-> p.clock, number |-> p.number]
+           done == Done([host[i] EXCEPT !.work = NoPacket], SlotOf(p))
+           output == [type |-> "output", clock |-> p.clock, number |-> p.number, epoch |-> p.epoch]
        IN  IF p.clock = m.clock
-           THEN InstanceDoes(i, Root, [host[i] EXCEPT !.work = NoPacket],
-                          IF m.first THEN <<To(Sink, output)>> ELSE <<>>)
+           THEN InstanceDoes(i, Root, done.host,
+                             (IF m.first THEN <<To(Sink, output)>> ELSE <<>>) \o done.sends)
            ELSE InstanceDoes(i, Root, host[i], <<>>)
 
 \* REC-3: the old root may have failed before it took the delete, or before its answer came.
@@ -506,13 +533,55 @@ InstanceTakesAgain(i) ==
 
 StoreDoes(source, sends) ==
     /\ Taken(source, Store, sends)
-    /\ UNCHANGED <<arrived, crashes, recovering, root, host, left>>
+    /\ UNCHANGED <<arrived, asked, crashes, manager, root, host, sink>>
 
-StoreTakesAcquire(i) ==
-    /\ Comes(i, Store, "acquire")
-    /\ LET f == Head(channel[<<i, Store>>]).flow
-       IN  StoreDoes(i, <<To(i, [type |-> "granted", flow |-> f])>>)
-    /\ UNCHANGED <<persisted, stored, value>>
+\* MOVE-2, MOVE-3: what a later epoch asks for waits, and tenures end in order.
+MustWait(m, o) == m.epoch > (IF m.type = "acquire" THEN o.epoch ELSE o.epoch + 1)
+
+\* An old instance's ID is removed by its release, and a new one's is added when nobody else owns
+\* the flow; what is not of this tenure changes nothing.
+OwnerAfter(source, m, o) ==
+    CASE o.instance \notin {Nobody, source} -> o
+      [] o.instance \in {Nobody, source} /\ m.type = "acquire" ->
+           [instance |-> source, epoch |-> m.epoch]
+      [] o.instance \in {Nobody, source} /\ m.type = "release" ->
+           IF m.epoch = o.epoch + 1 THEN [instance |-> Nobody, epoch |-> m.epoch] ELSE o
+
+(***************************************************************************)
+(* Answer requests for one flow, in order, as in Reallocation.  s has the  *)
+(* flow's owner, what is parked, and the answers.  A value is that before  *)
+(* the packet; it may lack what later ones did (DUP-3).                    *)
+(***************************************************************************)
+Grant(m) ==
+    [type |-> "granted", flow |-> m.flow, epoch |-> m.epoch, clock |-> m.clock,
+     latest |-> \A p \in Range(value[m.flow]) : p.clock <= m.clock]
+
+RECURSIVE Serve(_, _)
+Serve(s, requests) ==
+    IF requests = <<>> THEN s
+    ELSE LET r == Head(requests)
+             after == OwnerAfter(r.source, r.message, s.owner)
+             answers == IF r.message.type = "acquire"
+                        THEN Append(s.answers, To(r.source, Grant(r.message))) ELSE s.answers
+         IN  IF MustWait(r.message, s.owner)
+             THEN Serve([s EXCEPT !.parked = IF r \in Range(@) THEN @ ELSE Append(@, r)],
+                        Tail(requests))
+             ELSE IF after.epoch = s.owner.epoch
+             THEN Serve([s EXCEPT !.owner = after, !.answers = answers], Tail(requests))
+             ELSE Serve([owner |-> after, answers |-> answers, parked |-> <<>>],
+                        Tail(requests) \o s.parked)
+
+StoreServes(i) ==
+    LET m == Head(channel[<<i, Store>>])
+        s == Serve([owner |-> owner[m.flow], parked |-> parked[m.flow], answers |-> <<>>],
+                   <<[source |-> i, message |-> m]>>)
+    IN  /\ owner' = [owner EXCEPT ![m.flow] = s.owner]
+        /\ parked' = [parked EXCEPT ![m.flow] = s.parked]
+        /\ StoreDoes(i, s.answers)
+        /\ UNCHANGED <<persisted, stored, value>>
+
+StoreTakesAcquire(i) == Comes(i, Store, "acquire") /\ StoreServes(i)
+StoreTakesRelease(i) == Comes(i, Store, "release") /\ StoreServes(i)
 
 \* DUP-2: an update is applied once; DEL-2: the root is told.
 StoreTakesApply(i) ==
@@ -524,14 +593,14 @@ StoreTakesApply(i) ==
            THEN StoreDoes(i, <<>>) /\ UNCHANGED value
            ELSE /\ value' = [value EXCEPT ![f] = Append(@, p)]
                 /\ StoreDoes(i, <<To(Root, [type |-> "committed", clock |-> p.clock])>>)
-    /\ UNCHANGED <<persisted, stored>>
+    /\ UNCHANGED <<persisted, stored, owner, parked>>
 
 StoreTakesPersist ==
     /\ Comes(Root, Store, "persist")
     /\ LET clock == Head(channel[<<Root, Store>>]).clock
        IN  /\ persisted' = Max(persisted, clock)
            /\ StoreDoes(Root, <<To(Root, [type |-> "persisted", clock |-> clock])>>)
-    /\ UNCHANGED <<stored, value>>
+    /\ UNCHANGED <<stored, value, owner, parked>>
 
 \* ROOT-2: the log is kept in the store, and the clock with it (ROOT-5).
 StoreTakesWrite ==
@@ -544,7 +613,7 @@ StoreTakesWrite ==
                                                           ELSE m.answered[i]]]
            /\ persisted' = IF m.entry = <<>> THEN persisted ELSE Max(persisted, m.clock)
            /\ StoreDoes(Root, <<To(Root, [type |-> "logged", number |-> m.number])>>)
-    /\ UNCHANGED value
+    /\ UNCHANGED <<value, owner, parked>>
 
 StoreTakesInquire ==
     /\ Comes(Root, Store, "inquire")
@@ -553,7 +622,7 @@ StoreTakesInquire ==
                                         clock |-> persisted, log |-> stored,
                                         committed |-> {p.clock : p \in
                                           UNION {Range(value[f]) : f \in Flows}}])>>)
-    /\ UNCHANGED <<persisted, stored, value>>
+    /\ UNCHANGED store
 
 \* REC-1: a fence voids what the dead component has under way; the store takes nothing from
 \* a root that a fence could void, and only says that it has it.
@@ -561,25 +630,98 @@ StoreTakesFence ==
     /\ Comes(Manager, Store, "fence")
     /\ LET m == Head(channel[<<Manager, Store>>])
        IN  StoreDoes(Manager, <<To(Manager, [type |-> "fenced", start |-> m.start])>>)
-    /\ UNCHANGED <<persisted, stored, value>>
+    /\ UNCHANGED store
+
+ManagerDoes(source, sends) ==
+    /\ Taken(source, Manager, sends)
+    /\ UNCHANGED <<arrived, crashes, root, host, store, sink>>
 
 ManagerTakesFenced ==
     /\ Comes(Store, Manager, "fenced")
-    /\ Taken(Store, Manager, <<>>)
-    /\ UNCHANGED <<arrived, crashes, recovering, root, host, persisted, stored, value, left>>
+    /\ ManagerDoes(Store, <<>>)
+    /\ UNCHANGED <<asked, manager>>
 
 ManagerTakesReady ==
     /\ Comes(Root, Manager, "ready")
     /\ recovering' = (recovering /\ Head(channel[<<Root, Manager>>]).start # crashes)
-    /\ Taken(Root, Manager, <<>>)
-    /\ UNCHANGED <<arrived, crashes, root, host, persisted, stored, value, left>>
+    /\ ManagerDoes(Root, <<>>)
+    /\ UNCHANGED <<asked, target, begun, underWay>>
+
+PlaceOf(f) == IF target[f] = <<>> THEN Home[f] ELSE target[f][Len(target[f])]
+
+\* MOVE-1: the operator asks for a move; where the flow is already, it need not go.
+AskMove ==
+    /\ asked < Len(Moves)
+    /\ asked' = asked + 1
+    /\ LET f == Moves[asked + 1].flow
+           to == Moves[asked + 1].to
+           e == Len(target[f]) + 1
+       IN  IF to = PlaceOf(f)
+           THEN UNCHANGED <<target, underWay, channel>>
+           ELSE /\ target' = [target EXCEPT ![f] = Append(@, to)]
+                /\ underWay' = [underWay EXCEPT ![f] = @ \cup {e}]
+                /\ Sending(Manager,
+                           <<To(Root, [type |-> "move", flow |-> f, epoch |-> e, to |-> to])>>)
+    /\ UNCHANGED <<arrived, crashes, recovering, begun, root, host, store, sink>>
+
+\* MOVE-5: where a tenure begins is said once, for all tenures that have not begun; not to a root
+\* that is dead, for what that held was never sent.
+ManagerTakesBegin ==
+    /\ Comes(Root, Manager, "begin")
+    /\ LET m == Head(channel[<<Root, Manager>>])
+           new == [n \in 1 .. m.epoch - Len(begun[m.flow]) |-> m.clock]
+           known == begun[m.flow] \o new
+           since == [type |-> "since", flow |-> m.flow, epoch |-> m.epoch,
+                     clock |-> known[m.epoch]]
+       IN  IF m.start = crashes
+           THEN /\ begun' = [begun EXCEPT ![m.flow] = known]
+                /\ ManagerDoes(Root, <<To(Root, since)>>)
+           ELSE UNCHANGED begun /\ ManagerDoes(Root, <<>>)
+    /\ UNCHANGED <<asked, recovering, target, underWay>>
+
+ManagerTakesHanded(i) ==
+    /\ Comes(i, Manager, "handed")
+    /\ LET m == Head(channel[<<i, Manager>>])
+       IN  underWay' = [underWay EXCEPT ![m.flow] = @ \ {m.epoch}]
+    /\ ManagerDoes(i, <<>>)
+    /\ UNCHANGED <<asked, recovering, target, begun>>
+
+SinkDoes(i) ==
+    /\ Taken(i, Sink, <<>>)
+    /\ UNCHANGED <<arrived, asked, crashes, manager, root, host, store>>
+
+\* MOVE-6: an output waits for the marks of all earlier tenures, and those that one mark frees
+\* leave in the order of their tenures.
+MayPass(marks, m) == \A d \in 1 .. m.epoch : d \in marks
+Leaving(outputs) ==
+    [n \in DOMAIN outputs |-> [clock |-> outputs[n].clock, number |-> outputs[n].number]]
+
+RECURSIVE InTenureOrder(_, _)
+InTenureOrder(outputs, e) ==
+    IF e > Len(Moves) THEN <<>>
+    ELSE LET isOfTenure(m) == m.epoch = e
+         IN  SelectSeq(outputs, isOfTenure) \o InTenureOrder(outputs, e + 1)
 
 SinkTakesOutput(i) ==
     /\ Comes(i, Sink, "output")
     /\ LET m == Head(channel[<<i, Sink>>])
-       IN  left' = Append(left, [clock |-> m.clock, number |-> m.number])
-    /\ Taken(i, Sink, <<>>)
-    /\ UNCHANGED <<arrived, crashes, recovering, root, host, persisted, stored, value>>
+       IN  IF MayPass(passed[FlowOf(m)], m)
+           THEN left' = left \o Leaving(<<m>>) /\ UNCHANGED held
+           ELSE held' = Append(held, m) /\ UNCHANGED left
+    /\ UNCHANGED passed
+    /\ SinkDoes(i)
+
+SinkTakesPassed(i) ==
+    /\ Comes(i, Sink, "passed")
+    /\ LET m == Head(channel[<<i, Sink>>])
+           marks == [passed EXCEPT ![m.flow] = @ \cup {m.epoch}]
+           sorted == InTenureOrder(held, 0)
+           isFree(o) == MayPass(marks[FlowOf(o)], o)
+           isHeld(o) == ~isFree(o)
+       IN  /\ passed' = marks
+           /\ left' = left \o Leaving(SelectSeq(sorted, isFree))
+           /\ held' = SelectSeq(sorted, isHeld)
+    /\ SinkDoes(i)
 
 -----------------------------------------------------------------------------
 (* Failures *)
@@ -592,38 +734,49 @@ Crash ==
     /\ recovering' = TRUE
     /\ root' = [root EXCEPT !.phase = "down", !.count = 0, !.persisted = 0, !.lost = 0,
                             !.log = <<>>, !.aside = <<>>,
-                            !.written = 0, !.unwritten = <<>>, !.answered = NoAnswer]
-    /\ Sending(Manager, <<To(Root, [type |-> "start", start |-> crashes + 1]),
-                          To(Store, [type |-> "fence", start |-> crashes + 1])>>)
-    /\ UNCHANGED <<arrived, host, persisted, stored, value, left>>
+                            !.written = 0, !.unwritten = <<>>, !.answered = NoAnswer,
+                            !.route = AtHome, !.gate = <<>>]
+    /\ LET tenure(f, n) == [instance |-> target[f][n],
+                            since |-> IF n <= Len(begun[f]) THEN begun[f][n] ELSE Unknown]
+           moves == [f \in Flows |-> [n \in DOMAIN target[f] |-> tenure(f, n)]]
+       IN  Sending(Manager,
+                   <<To(Root, [type |-> "start", start |-> crashes + 1, moves |-> moves]),
+                     To(Store, [type |-> "fence", start |-> crashes + 1])>>)
+    /\ UNCHANGED <<arrived, asked, target, begun, underWay, host, store, sink>>
 
 \* What the dead root had under way to a component may be lost, but for what was taken.
 Lose(to) ==
     /\ root.phase = "down"
     /\ channel[<<Root, to>>] # <<>>
     /\ channel' = [channel EXCEPT ![<<Root, to>>] = <<>>]
-    /\ UNCHANGED <<arrived, crashes, recovering, root, host, persisted, stored, value, left>>
+    /\ UNCHANGED <<arrived, asked, crashes, manager, root, host, store, sink>>
 
 -----------------------------------------------------------------------------
 AtInstance(i) ==
     \/ InstanceTakesPacket(i) \/ InstanceTakesDeleted(i) \/ InstanceTakesAgain(i)
-    \/ InstanceTakesGranted(i)
+    \/ InstanceTakesGranted(i) \/ InstanceTakesLast(i)
 
 AtRoot ==
+    \/ RootTakesMove \/ RootTakesSince
     \/ RootTakesStart \/ RootTakesCommitted \/ RootTakesPersisted \/ RootTakesLogged
     \/ RootTakesRemembered
     \/ \E i \in Instances : RootTakesDelete(i)
 
 AtStore ==
     \/ StoreTakesPersist \/ StoreTakesWrite \/ StoreTakesInquire \/ StoreTakesFence
-    \/ \E i \in Instances : StoreTakesAcquire(i) \/ StoreTakesApply(i)
+    \/ \E i \in Instances : StoreTakesAcquire(i) \/ StoreTakesApply(i) \/ StoreTakesRelease(i)
+
+AtManager ==
+    \/ ManagerTakesFenced \/ ManagerTakesReady \/ ManagerTakesBegin
+    \/ \E c \in Channels \cap (Instances \X {Manager}) : ManagerTakesHanded(c[1])
 
 Take ==
-    \/ AtRoot \/ AtStore \/ ManagerTakesFenced \/ ManagerTakesReady
-    \/ \E i \in Instances : AtInstance(i) \/ SinkTakesOutput(i)
+    \/ AtRoot \/ AtStore \/ AtManager
+    \/ \E i \in Instances : AtInstance(i) \/ SinkTakesOutput(i) \/ SinkTakesPassed(i)
 
 Next ==
     \/ Arrive
+    \/ AskMove
     \/ Crash
     \/ \E to \in Instances \cup {Store, Manager} : Lose(to)
     \/ Take
@@ -635,200 +788,4 @@ UnderWay == \E c \in Channels : channel[c] # <<>>
 Fairness == []<>~UnderWay \/ []<><<Take>>_vars
 
 Spec == Init /\ [][Next]_vars /\ Fairness
-
------------------------------------------------------------------------------
-InOrder(packets) ==  \* of arrival, and none twice
-    \A m, n \in 1 .. Len(packets) : m < n => packets[m].number < packets[n].number
-
-OfFlow(packets, f) ==
-    LET isOfFlow(p) == FlowOf(p) = f
-    IN  SelectSeq(packets, isOfFlow)
-
-(***************************************************************************)
-(* ROOT-1, ROOT-5: no clock is given twice, whichever root gives it, and a *)
-(* later packet has a later clock.                                         *)
-(***************************************************************************)
-ClocksIncrease ==
-    \A m, n \in 1 .. Len(root.entered) :
-        m < n => root.entered[m].clock < root.entered[n].clock
-
-(***************************************************************************)
-(* REC-3: every packet that has arrived has entered the chain, or waits to *)
-(* do so; in order of arrival, and none twice.  With the log in the store, *)
-(* one that has a clock, but is not in the log, may die with its root.     *)
-(***************************************************************************)
-NumbersOf(packets) == [n \in 1 .. Len(packets) |-> packets[n].number]
-
-Entering ==  \* packets that the store must have in the log first
-    LET isForward(item) == item.type = "forward"
-        items == SelectSeq(root.unwritten, isForward)
-    IN  [n \in 1 .. Len(items) |-> items[n].packet]
-
-InputInOrder ==
-    LET numbers == NumbersOf(root.entered \o Entering) \o root.waiting
-    IN  IF LogInStore /\ crashes > 0
-        THEN \A m, n \in 1 .. Len(numbers) : m < n => numbers[m] < numbers[n]
-        ELSE numbers = [n \in 1 .. arrived |-> n]
-
-(***************************************************************************)
-(* ROOT-2, ROOT-3: the log of a root holds every packet, of those that it  *)
-(* has let in, that is not processed: one that waits somewhere, or whose   *)
-(* update the store has not applied.  Where a store has the log, this is   *)
-(* true of that, and whether or not there is a root.                       *)
-(***************************************************************************)
-Waits(p) ==
-    LET i == Home[FlowOf(p)]
-    IN  \/ p \in Range(host[i].waits[FlowOf(p)]) \cup Range(host[i].freed) \cup Range(host[i].queue)
-        \/ /\ [type |-> "packet", clock |-> p.clock, number |-> p.number]
-                 \in Range(channel[<<Root, i>>])
-           /\ p.clock \notin host[i].seen
-
-IsUpdated(p) == p \in Range(value[FlowOf(p)])
-
-IsLogged(p) ==
-    \E e \in Range(IF LogInStore THEN stored.entries ELSE root.log) :
-        e.clock = p.clock /\ e.number = p.number
-
-OfThisRoot(p) == root.phase = "ready" /\ p.clock > root.lost  \* with its log
-
-LogComplete ==
-    \A p \in Range(root.entered) :
-        (LogInStore \/ OfThisRoot(p)) /\ ~IsLogged(p) => IsUpdated(p) /\ ~Waits(p)
-
-(***************************************************************************)
-(* REC-0: nothing is lost but packets that nobody has taken from a root    *)
-(* that failed with its log; when there is a root again.  The effect of    *)
-(* every other one is in the state of its flow, or on the way there, or    *)
-(* the packet itself is.                                                   *)
-(***************************************************************************)
-IsUpdating(p) ==
-    [type |-> "apply", clock |-> p.clock, number |-> p.number]
-        \in Range(channel[<<Home[FlowOf(p)], Store>>])
-
-NothingLost ==
-    \A p \in Range(root.entered) :
-        OfThisRoot(p) \/ p.clock \in host[Home[FlowOf(p)]].seen
-            => IsUpdated(p) \/ IsUpdating(p) \/ Waits(p)
-
-(***************************************************************************)
-(* R2, R5: the state of a flow has the updates of its packets in order of  *)
-(* their arrival, and none twice; so they leave the chain.                 *)
-(***************************************************************************)
-OrderKept == \A f \in Flows : InOrder(value[f]) /\ InOrder(OfFlow(left, f))
-
-(***************************************************************************)
-(* Fairness speaks of messages under way instead of whether Take is        *)
-(* enabled.  That is the same, as every message can be taken.              *)
-(***************************************************************************)
-AllTaken == UnderWay => ENABLED Take
-
-(***************************************************************************)
-(* LIVE, as an invariant: when nothing is left to do, there is a root,     *)
-(* nothing waits, the log is empty, and what is in the state of a flow has *)
-(* left the chain.                                                         *)
-(***************************************************************************)
-Idle ==
-    /\ root.phase = "ready" /\ ~recovering
-    /\ root.waiting = <<>> /\ root.aside = <<>> /\ root.unwritten = <<>>
-    /\ root.log = <<>> /\ stored.entries = <<>>
-    /\ \A i \in Instances : /\ host[i].work = NoPacket
-                             /\ host[i].freed = <<>> /\ host[i].queue = <<>>
-                             /\ \A f \in Flows : host[i].waits[f] = <<>>
-
-NothingStuck ==
-    ~UnderWay => Idle /\ \A f \in Flows : OfFlow(left, f) = value[f]
-
------------------------------------------------------------------------------
-(***************************************************************************)
-(* LIVE: every recovery ends, with nothing left undone.                    *)
-(***************************************************************************)
-RecoveryEnds == recovering ~> Idle
-
------------------------------------------------------------------------------
-(***************************************************************************)
-(* COE: this is an implementation of the ideal chain, but for the packets  *)
-(* that may be lost with a root: those that nobody has taken from it, or,  *)
-(* where a store has the log, those that have a clock and are not in the   *)
-(* log yet.  They are at risk as long as there is no root.  A packet that  *)
-(* waits for a clock is not lost, and is taken when it gets one.           *)
-(***************************************************************************)
-IsOnItsWay(n) ==
-    IF LogInStore
-    THEN \E m \in Range(channel[<<Root, Store>>]) :
-           m.type = "write" /\ \E e \in Range(m.entry) : e.number = n
-    ELSE \E m \in Range(channel[<<Root, Home[Traffic[n]]>>]) : m.type = "packet" /\ m.number = n
-
-HasCome(n) ==
-    IF LogInStore
-    THEN \E e \in Range(stored.entries) \cup Range(root.entered) : e.number = n
-    ELSE \E p \in Range(root.entered) : p.number = n /\ p.clock \in host[Home[FlowOf(p)]].seen
-
-Given == 1 .. arrived - Len(root.waiting)
-
-IdealChain == INSTANCE Ideal WITH
-    Fails <- "root",
-    Packets <- Traffic,
-    Counts <- FALSE,
-    taken <- arrived - Len(root.waiting),
-    stored <- [f \in Flows |-> NumbersOf(value[f])],
-    total <- 0,
-    left <- [n \in 1 .. Len(left) |-> [clock |-> left[n].number, shown |-> 0]],
-    failed <- crashes,
-    risk <- {n \in Given : root.phase = "down" /\ IsOnItsWay(n) /\ ~HasCome(n)},
-    lost <- {n \in Given : ~IsOnItsWay(n) /\ ~HasCome(n)}
-
-RefinesSafety == IdealChain!Safety
-RefinesLiveness == IdealChain!Fairness
-Refines == IdealChain!Spec
-
-THEOREM Spec => Refines
-
------------------------------------------------------------------------------
-(***************************************************************************)
-(* Witnesses.  Each says that something interesting never happens, and is  *)
-(* there to be violated: a check in which it holds would be a vacuous one. *)
-(***************************************************************************)
-
-\* The ideal chain has taken every packet, and nothing is left to do.
-NeverThrough == ~(Given = Numbers /\ IdealChain!IsDone)
-
-\* The ideal chain loses a packet that was at risk, or spares it.
-NeverLoses == [][~IdealChain!Lose]_vars
-NeverSpares == [][~IdealChain!Spare]_vars
-
-\* Input waits while there is no root.
-NeverWithoutRoot == root.phase = "down" => root.waiting = <<>>
-
-\* A new root gives a clock, and leaves a gap behind the clocks of the old one.
-NeverGap ==
-    \A n \in 1 .. Len(root.entered) - 1 :
-        root.entered[n + 1].clock <= root.entered[n].clock + 1
-
-\* A packet has died with its root, and a later one of its flow is in the state.
-NeverLost ==
-    \A f \in Flows : \A m, n \in Numbers :
-        LET p(k) == root.entered[k]
-        IN  ~(/\ m < n /\ n <= Len(root.entered) /\ p(n) \in Range(value[f])
-              /\ FlowOf(p(m)) = f /\ ~IsUpdated(p(m)))
-
-\* A delete waits for a new root that still asks the store.
-NeverSetAside == \A item \in Range(root.aside) : item.message.type # "delete"
-
-\* A new root takes the delete of a packet that the old one had logged for the first.
-NeverTakenAsFirst ==
-    \A i \in Instances : \A m \in Range(channel[<<Root, i>>]) :
-        m.type = "deleted" => ~(m.first /\ m.clock <= root.lost)
-
-\* A new root has the log of the old one.
-NeverTakenOver ==
-    ~(/\ LogInStore /\ crashes > 0
-      /\ root.phase = "ready" /\ root.written = 0 /\ root.log # <<>>)
-
-\* A new root answers a delete as the old one had, though its entry is gone.
-NeverAnsweredAgain ==
-    \A i \in Instances : \A m \in Range(channel[<<Root, i>>]) :
-        m.type = "deleted" /\ m.first
-            => ~(/\ LogInStore /\ crashes > 0
-                 /\ root.phase = "ready" /\ root.written = 0 /\ root.answered[i] = m.clock
-                 /\ Logs(root, m.clock) = {})
 =============================================================================

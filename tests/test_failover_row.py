@@ -101,6 +101,7 @@ SOON = {
     "target_kept": 2,
     "suppresses_by_clock": 2,
     "no_queue_suppression": 2,
+    "one_replay_end_is_enough": 2,
     "forgets_all_on_delete": 1,
     "forgets_what_is_logged": 1,
 }

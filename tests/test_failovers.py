@@ -37,6 +37,11 @@ def logged(packets: str, crashes: int = 1, instances: int = 2) -> dict[str, Any]
     return table
 
 
+def moved(of: dict[str, Any], *to: str) -> dict[str, Any]:
+    """Let flow A be moved in such a chain."""
+    return {**of, "moves": [{"flow": "A", "to": one} for one in to]}
+
+
 def store(packets: str, checkpoints: int = 0, crashes: int = 1) -> dict[str, Any]:
     """Give a chain whose store fails."""
     return {
@@ -65,7 +70,7 @@ def mapping_of(core: Explored) -> Failover:
     return (StoreFailover if vertex.nf.name == "pool" else StoreFailoverFlows)(core.system)
 
 
-SMALL = [(root("A", every=2), 1243), (store("A"), 677)]
+SMALL = [(root("A", every=2), 1243), (moved(root(""), "record.0"), 512), (store("A"), 677)]
 LARGER = [(logged("A"), 3631), (store("AA"), 4081), (flows("A", checkpoints=1), 2664)]
 LARGEST = [
     (root("A"), 1509),
@@ -73,6 +78,9 @@ LARGEST = [
     (root("A", every=2, crashes=2), 26377),
     (logged("AA", instances=1), 42856),
     (logged("A", crashes=2, instances=1), 28231),
+    (moved(root("", crashes=2), "record.0"), 6464),
+    (moved(root(""), "record.0", "record.1"), 6558),
+    (moved(root("A"), "record.0"), 25910),
     (store("A", checkpoints=1), 2616),
     (store("AD"), 21538),
     (store("AA", checkpoints=1), 18710),
@@ -85,6 +93,7 @@ LARGEST = [
 
 RULES = [
     ("continues_at_persisted", "LeaveGap <- Dropped", root("A", every=2)),
+    ("marks_once", "RemindMarks <- Dropped", moved(root(""), "record.0")),
     ("forwards_once", "ForwardAgain <- Dropped", logged("A", instances=1)),
     ("updates_not_logged", "LogUpdates <- Dropped", store("A")),
     ("no_update_suppression", "ApplyOnce <- Dropped", store("A")),
@@ -121,7 +130,7 @@ def equal(table: dict[str, Any], states: int, folder: Path) -> None:
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize(("table", "states"), SMALL, ids=["root", "store"])
+@pytest.mark.parametrize(("table", "states"), SMALL, ids=["root", "moves", "store"])
 def test_graph_is_equal(table: dict[str, Any], states: int, tmp_path: Path) -> None:
     """Core and specification have the same states and steps, by the same names."""
     equal(table, states, tmp_path)

@@ -16,7 +16,7 @@ from chc_ref.tlc.mapping import Explored
 AWAY, BACK = {"flow": "A", "to": "count.0"}, {"flow": "A", "to": "count.1"}
 
 
-def table(packets: str, *moves: dict[str, str], nf: str = "recorder", **how: Any) -> Table:
+def table(packets: str, *moves: Table, nf: str = "recorder", **how: Any) -> Table:
     """Give the system of one vertex: a letter for each packet."""
     vertex = {"name": "count", "nf": nf, "instances": 2, **how}
     return {"vertices": [vertex], "packets": list(packets), "moves": list(moves)}
@@ -42,6 +42,8 @@ MOVES = table("A", AWAY)
 MOVES_CACHED = table("A", AWAY, eager_flush=False)
 MOVES_BACK = table("A", AWAY, BACK)
 MOVES_TWO = table("AA", AWAY)
+SCALES = table("AA", {"scale": ["count.0", "count.1"]}, instances=1, standby=1)
+SCALES_AND_MOVES = {**SCALES, "moves": [*SCALES["moves"], BACK]}
 FAILS = failing(table("A"))
 FAILS_CACHED = failing(table("A", eager_flush=False))
 FAILS_TWO = failing(table("AA"))
@@ -57,6 +59,8 @@ RULES = [
     ("newest_mark_only", "MayPass <- NewestMark", MOVES_BACK),
     ("drops_instead_of_buffering", "Buffered <- NothingBuffered", MOVES_TWO),
     ("buffer_newest_first", "Buffered <- NewestFirst", table("AAA", AWAY)),
+    ("no_wait_for_owner", "WaitForOwner <- Dropped", MOVES_TWO),
+    ("scales_at_once", "AskWhereItIs <- Dropped", SCALES),
     ("output_before_delete", "OutputAfterDelete <- Dropped", MOVES),
     ("delete_at_once", "DeleteAfterCommits <- Dropped", MOVES),
     ("signals_before_commit", "SignalAtCommit <- Dropped", MOVES),
@@ -81,7 +85,9 @@ SLOW = ("buffer_newest_first", "replay_not_awaited", "sees_the_present", "no_que
 
 
 @pytest.mark.thorough
-@pytest.mark.parametrize("of", [MOVES, FAILS], ids=["moves", "fails"])
+@pytest.mark.parametrize(
+    "of", [MOVES, SCALES, SCALES_AND_MOVES, FAILS], ids=["moves", "scales", "both", "fails"]
+)
 def test_graph_is_equal(of: Table, tmp_path: Path) -> None:
     """Core and specification have the same states and steps, by the same names."""
     core = explored(of)

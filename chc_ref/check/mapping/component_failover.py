@@ -11,15 +11,16 @@ from typing import Any, ClassVar
 
 import attrs
 
+from chc_ref.core.messages import MoveRequested
 from chc_ref.core.values import Address, Flow
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import Action, Happen, Lose, State, System
 from chc_ref.system.network import Deliver
-from chc_ref.system.world import Arrival, Checkpoint, Crash
+from chc_ref.system.world import Arrival, Checkpoint, Crash, Operate
 
 Names = dict[str, Any]
 
-HAPPENS = {Arrival: "Arrive", Checkpoint: "Checkpoint", Crash: "Crash"}
+HAPPENS = {Arrival: "Arrive", Checkpoint: "Checkpoint", Crash: "Crash", Operate: "AskMove"}
 """Action of the specification, by what happens of itself."""
 
 
@@ -44,10 +45,20 @@ class Failover(ABC):
 
     @property
     def homes(self) -> dict[Flow, Address]:
-        """Give the instance of every flow that has packets."""
+        """Give the first instance of every flow that has packets, or is moved."""
         (vertex,) = self.system.physical.chain.vertices
         flows = [arrival.flow for arrival in self.system.world.arrivals]
+        flows += [move.flow for move in self.moves]
         return {flow: vertex.division.home(flow) for flow in flows}
+
+    @property
+    def moves(self) -> list[MoveRequested]:
+        """Give the moves that the operator asks for."""
+        wishes = self.system.world.wishes
+        moves = [wish for wish in wishes if isinstance(wish, MoveRequested)]
+        if len(moves) < len(wishes):
+            raise UsageError(f"{self.spec} has moves, and no other wishes")
+        return moves
 
     @property
     @abstractmethod
@@ -82,6 +93,7 @@ class Failover(ABC):
         """Give what is under way on each channel, but for those that nobody ever uses."""
         unused = {("manager", one) for one in (*self.instances, "sink", *self.unmanaged)}
         unused |= {(to, source) for source, to in unused}
+        unused -= {(one, "manager") for one in self.instances if self.system.world.wishes}
         contents = zip(self.system.channels, state.channels, strict=True)
         return {
             way: tuple(map(self.message, content))

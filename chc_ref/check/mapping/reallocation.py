@@ -15,9 +15,9 @@ import attrs
 from chc_ref.check.mapping import vertex
 from chc_ref.check.mapping.vertex import Names
 from chc_ref.core import messages as m
-from chc_ref.core.splitter import Copy, Tenure, To
+from chc_ref.core.splitter import Copy, To
 from chc_ref.core.values import Address, Flow
-from chc_ref.core.work import Handover, InstanceState, Work
+from chc_ref.core.work import Handover, InstanceState, Loaded, Work
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, Action, Happen, State, System
 from chc_ref.system.network import Deliver
@@ -26,6 +26,8 @@ from chc_ref.system.world import Arrival, Operate
 TAKES = {
     ("root", m.Move): "RootTakesMove",
     ("root", m.Since): "RootTakesSince",
+    ("root", m.Scale): "RootTakesScale",
+    ("root", m.Route): "RootTakesRoute",
     ("root", m.Delete): "RootTakesDelete",
     ("root", m.Committed): "RootTakesCommitted",
     ("instance", m.Packet): "InstanceTakesPacket",
@@ -36,14 +38,19 @@ TAKES = {
     ("store", m.Acquire): "StoreTakesAcquire",
     ("store", m.Release): "StoreTakesRelease",
     ("manager", m.Begin): "ManagerTakesBegin",
+    ("manager", m.Unrouted): "ManagerTakesUnrouted",
+    ("manager", m.ScaleKnown): "ManagerTakesScaled",
     ("manager", m.HandedOver): "ManagerTakesHandedOver",
     ("sink", m.Output): "SinkTakesOutput",
     ("sink", m.Passed): "SinkTakesPassed",
 }
 """Action of the specification, by the component that takes a message and the kind of message."""
 
-HAPPENS = {Arrival: "Arrive", Operate: "AskMove", m.FlushTimer: "FlushTimer"}
+HAPPENS = {Arrival: "Arrive", m.FlushTimer: "FlushTimer"}
 """Action of the specification, by what happens of itself."""
+
+ASKS = {m.MoveRequested: "AskMove", m.ScaleRequested: "AskScaling"}
+"""Action of the specification, by what the operator asks for."""
 
 
 @attrs.frozen
@@ -73,18 +80,28 @@ class Reallocation:
     def constants(self) -> Names:
         """Give the specification's constants: the bounds of this system."""
         world = self.system.world
-        wishes = [wish for wish in world.wishes if isinstance(wish, m.MoveRequested)]
-        if len(wishes) < len(world.wishes):
-            raise UsageError("Reallocation.tla has moves, and no other wishes")
         return {
             "Instances": set(self.instances),
             "Flows": set(self.flows),
             "Home": {flow: self._home(flow) for flow in self.flows},
             "Packets": [arrival.flow for arrival in world.arrivals],
-            "Moves": [{"flow": wish.flow, "to": wish.to} for wish in wishes],
+            "Moves": [self._wish(wish) for wish in world.wishes],
             "Counts": vertex.counts(self.system),
             "Eager": vertex.vertex_of(self.system).eager_flush,
         }
+
+    def _wish(self, wish: Any) -> Names:
+        """Give what the operator asks for: a move, or the homes that a scaling makes."""
+        division = vertex.vertex_of(self.system).division
+        match wish:
+            case m.MoveRequested(_, flow, to):
+                return {"flow": flow, "to": to}
+            case m.ScaleRequested(vertex=name, instances=instances, by=None):
+                if set(instances) != set(self.instances):
+                    raise UsageError("Reallocation.tla has no scaling that leaves instances out")
+                scale = m.Scale(name, 0, instances, division.by)
+                return {"home": {flow: division.home(flow, scale) for flow in self.flows}}
+        raise UsageError(f"Reallocation.tla has no wish like {wish!r}")
 
     def _home(self, flow: Flow) -> Address:
         return vertex.vertex_of(self.system).division.home(flow)
@@ -96,6 +113,8 @@ class Reallocation:
         match action:
             case Happen(_, event) if type(event) in HAPPENS:
                 return HAPPENS[type(event)]
+            case Happen(_, Operate(wish)) if type(wish) in ASKS:
+                return ASKS[type(wish)]
             case Deliver(source, to):
                 message = state.channels[self.system.channel(source, to)][0]
                 kind = "instance" if to in self.instances else to
@@ -122,10 +141,7 @@ class Reallocation:
     def _root(self, entry: Any, world: Any) -> Names:
         root, splitter = entry.root, entry.splitter
         name = vertex.vertex_of(self.system).name
-        routes = {
-            flow: splitter.routes.get((name, flow), (Tenure(0, self._home(flow), 0),))
-            for flow in self.flows
-        }
+        routes = {flow: splitter.routes.get((name, flow), ()) for flow in self.flows}
         return {
             "arrived": root.count,
             "asked": world.operated,
@@ -140,6 +156,7 @@ class Reallocation:
                 ]
                 for flow, tenures in routes.items()
             },
+            "scaled": name in splitter.scales,
             "gate": [self._waiting(item) for item in splitter.gate],
         }
 
@@ -153,17 +170,12 @@ class Reallocation:
 
     def _node(self, instance: InstanceState) -> Names:
         world = self.system.world
-        epochs = range(len(world.wishes) + 1)
-        (declared,) = (o for o in vertex.vertex_of(self.system).nf.objects if o.per_flow)
-        nothing = {"epoch": len(world.wishes) + 1, "value": vertex.value(declared.initial)}
+        nothing = {"epoch": len(world.wishes) + 1, "value": self._nothing}
         return {
-            "work": _work(instance.work),
+            "work": self._work(instance.work),
             "ready": [_message(item) for item in instance.ready],
             "queue": [_message(item) for _, item in instance.fifo],
-            "blocked": {
-                flow: {e: _messages(instance.blocked.get((flow, e), ())) for e in epochs}
-                for flow in self.flows
-            },
+            "blocked": {slot: _messages(waiting) for slot, waiting in instance.blocked.items()},
             "owned": {
                 flow: {"epoch": owned.epoch, "value": vertex.value(owned.values[0][1])}
                 if (owned := instance.owned.get(flow)) is not None
@@ -172,6 +184,20 @@ class Reallocation:
             },
             "unflushed": [update.id.clock for update in instance.client.unflushed],
         }
+
+    @property
+    def _nothing(self) -> Any:
+        """Give the value that every flow begins with."""
+        (declared,) = (o for o in vertex.vertex_of(self.system).nf.objects if o.per_flow)
+        return vertex.value(declared.initial)
+
+    def _work(self, work: Work | None) -> Names:
+        """Give the packet in work, the value it was processed on, and what leaves for it."""
+        if work is None:
+            return {"clock": 0, "epoch": 0, "before": self._nothing, "shown": 0}
+        (headers,), ((_, before),) = work.leaving.outputs, work.values
+        packet = {"clock": work.packet.clock, "epoch": work.packet.epoch}
+        return {**packet, "before": vertex.value(before), "shown": vertex.shown(headers)}
 
     def _store(self, memory: Any) -> Names:
         name = vertex.vertex_of(self.system).name
@@ -204,6 +230,7 @@ class Reallocation:
                 flow: {move.epoch for move in manager.under_way.get(flow, ())}
                 for flow in self.flows
             },
+            "told": {flow for (_, flow), _ in manager.firsts.items()},
         }
 
     def _sink(self, sink: Any) -> Names:
@@ -242,6 +269,7 @@ def _messages(items: Iterable[Any]) -> list[Names]:
 
 def _message(item: Any, source: Address = "") -> Names:
     """Give a message; a request for a flow carries its sender."""
+    kind: Names
     match item:
         case m.Packet(clock, flow):
             return {"type": "packet", "flow": flow, "clock": clock, "epoch": item.epoch}
@@ -251,15 +279,20 @@ def _message(item: Any, source: Address = "") -> Names:
             return {"type": "deleted", "clock": clock}
         case m.Delete(clock, vectors=((_, vector),)):
             return {"type": "delete", "clock": clock, "vector": vertex.objects(vector)}
-        case m.Acquire(flow, epoch):
-            return {"type": "acquire", "source": source, "flow": flow, "epoch": epoch}
+        case Loaded(packet, ((_, value),), owned):
+            kind = {"type": "loaded", "packet": _message(packet)}
+            return {**kind, "owned": owned, "value": vertex.value(value)}
+        case m.Acquire(flow, epoch, clock):
+            kind = {"type": "acquire", "source": source}
+            return {**kind, "flow": flow, "epoch": epoch, "clock": clock}
         case m.Release(flow, epoch):
             return {"type": "release", "source": source, "flow": flow, "epoch": epoch}
         case m.Apply(update):
             name = vertex.object_name(update.object)
             return {"type": "apply", "clock": update.clock, "object": name}
-        case m.Granted(flow, epoch, values=((_, value),)):
-            return {"flow": flow, "epoch": epoch, "value": vertex.value(value)}
+        case m.Granted(flow, epoch, clock, ((_, value),), owned, latest=latest):
+            of = {"flow": flow, "epoch": epoch, "clock": clock, "owned": owned}
+            return {**of, "value": vertex.value(value), "latest": latest}
         case m.Committed(clock, _, token):
             (name,) = vertex.objects(token)
             return {"type": "committed", "clock": clock, "object": name}
@@ -272,18 +305,17 @@ def _message(item: Any, source: Address = "") -> Names:
         case m.Passed(flow, epoch):
             return {"type": "passed", "flow": flow, "epoch": epoch}
         case m.Begin(_, flow, epoch, clock):
-            return {"flow": flow, "epoch": epoch, "clock": clock}
+            return {"type": "begin", "flow": flow, "epoch": epoch, "clock": clock}
         case m.Move(_, flow, epoch, to):
             return {"type": "move", "flow": flow, "epoch": epoch, "to": to}
         case m.Since(_, flow, epoch, clock):
             return {"type": "since", "flow": flow, "epoch": epoch, "clock": clock}
+        case m.Unrouted(_, flow):
+            return {"type": "unrouted", "flow": flow}
+        case m.Route(_, flow):
+            return {"type": "route", "flow": flow}
+        case m.Scale():
+            return {"type": "scale"}
+        case m.ScaleKnown():
+            return {"type": "scaled"}
     raise UsageError(f"Reallocation.tla has no message like {item!r}")
-
-
-def _work(work: Work | None) -> Names:
-    """Give the packet in work, and what leaves for it."""
-    if work is None:
-        return {"clock": 0, "epoch": 0, "shown": 0}
-    (headers,) = work.leaving.outputs
-    packet = {"clock": work.packet.clock, "epoch": work.packet.epoch}
-    return {**packet, "shown": vertex.shown(headers)}

@@ -15,9 +15,12 @@ import attrs
 
 from chc_ref.check.mapping.component_failover import Failover, Names
 from chc_ref.core import messages as m
-from chc_ref.core.memory import Memory
+from chc_ref.core.memory import Memory, Owner
 from chc_ref.core.node import EntryState, NodeState
-from chc_ref.core.values import Flow
+from chc_ref.core.splitter import Copy, Remind, SplitterState, Tenure, To
+from chc_ref.core.values import Address, Flow
+from chc_ref.core.work import Handover, Loaded
+from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, State
 
 
@@ -26,23 +29,42 @@ def _packet(packet: Any) -> Names:
     return {"clock": packet.clock, "number": packet.headers[-1]}
 
 
+def _tenanted(packet: Any) -> Names:
+    """Give a packet with its tenure."""
+    return {**_packet(packet), "epoch": packet.epoch}
+
+
+def _tenure(mark: Any) -> Names:
+    """Give a flow, and the number of one of its tenures."""
+    return {"flow": mark.flow, "epoch": mark.epoch}
+
+
 @attrs.frozen
 class RootFailover(Failover):
     """The mapping."""
 
     spec = "RootFailover.tla"
     messages: ClassVar[dict[type, Any]] = {
-        m.Packet: ("packet", lambda _, packet: _packet(packet)),
+        m.Packet: ("packet", lambda _, packet: _tenanted(packet)),
+        m.LastMark: ("last", lambda _, mark: _tenure(mark)),
+        Handover: ("handover", lambda _, mark: _tenure(mark)),
+        Loaded: ("loaded", lambda of, one: {"packet": of.message(one.packet)}),
         m.Deleted: ("deleted", lambda _, one: {"clock": one.clock, "first": one.first}),
         m.Again: ("again", lambda _, one: {}),
         m.Delete: ("delete", lambda _, one: {"clock": one.clock}),
-        m.Acquire: ("acquire", lambda _, one: {"flow": one.flow}),
+        m.Acquire: ("acquire", lambda _, one: {**_tenure(one), "clock": one.clock}),
+        m.Release: ("release", lambda _, one: _tenure(one)),
         m.Apply: (
             "apply",
             lambda _, one: {"clock": one.id.clock, "number": one.operation.item[-1]},
         ),
-        m.Granted: ("granted", lambda _, one: {"flow": one.flow}),
-        m.Output: ("output", lambda _, output: _packet(output)),
+        m.Granted: (
+            "granted",
+            lambda _, one: {**_tenure(one), "clock": one.clock, "latest": one.latest},
+        ),
+        m.Output: ("output", lambda _, one: {**_packet(one), "epoch": one.after}),
+        m.Passed: ("passed", lambda _, mark: _tenure(mark)),
+        m.HandedOver: ("handed", lambda _, mark: _tenure(mark)),
         m.PersistClock: ("persist", lambda _, one: {"clock": one.count}),
         m.Inquire: ("inquire", lambda _, one: {"start": one.session}),
         m.ClockPersisted: ("persisted", lambda _, one: {"clock": one.count}),
@@ -50,7 +72,13 @@ class RootFailover(Failover):
         m.Remembered: ("remembered", lambda of, one: of.remembered(one)),
         m.WriteLog: ("write", lambda of, one: of.write(one)),
         m.Logged: ("logged", lambda _, one: {"number": one.number}),
-        m.Start: ("start", lambda _, one: {"start": one.session}),
+        m.Begin: (
+            "begin",
+            lambda _, one: {**_tenure(one), "clock": one.clock, "start": one.start},
+        ),
+        m.Move: ("move", lambda _, move: {**_tenure(move), "to": move.to}),
+        m.Since: ("since", lambda _, since: {**_tenure(since), "clock": since.clock}),
+        m.Start: ("start", lambda of, one: of.start(one)),
         m.Fence: ("fence", lambda _, one: {"start": one.start}),
         m.Ready: ("ready", lambda _, one: {"start": one.session}),
         m.Fenced: ("fenced", lambda _, one: {"start": one.start}),
@@ -65,6 +93,7 @@ class RootFailover(Failover):
             "Flows": set(self.homes),
             "Home": self.homes,
             "Traffic": [arrival.flow for arrival in world.arrivals],
+            "Moves": [{"flow": move.flow, "to": move.to} for move in self.moves],
             "LogInStore": chain.log == "store",
             "PersistEvery": 1 if chain.log == "store" else chain.persist_every,
             "MostCrashes": world.most_crashes,
@@ -76,8 +105,9 @@ class RootFailover(Failover):
         memory: Memory = of["store"].memory
         return {
             "arrived": of[WORLD].arrived,
+            "asked": of[WORLD].operated,
             "crashes": len(of[WORLD].crashed),
-            "recovering": "root" in of["manager"].recovering,
+            **self._manager(of["manager"]),
             "root": self._root(of["root"]),
             "host": {one: self._host(of[one]) for one in self.instances},
             "persisted": memory.persisted.get("root", 0),
@@ -86,9 +116,87 @@ class RootFailover(Failover):
                 "answered": self._answers(one for _, one in memory.answered.items()),
             },
             "value": {flow: _value(memory, flow) for flow in self.homes},
+            **self._tenures(memory),
             "channel": self.channels(state),
-            "left": [_packet(output) for output in of["sink"].outputs],
+            **self._sink(of["sink"]),
         }
+
+    @property
+    def _name(self) -> str:
+        (vertex,) = self.system.physical.chain.vertices
+        return vertex.name
+
+    @property
+    def _unknown(self) -> int:
+        """Give what stands for a clock that nobody knows yet."""
+        of = self.constants
+        return len(of["Traffic"]) + int(of["MostCrashes"]) * int(of["PersistEvery"]) + 1
+
+    def _begins(self, to: Address, since: int | None) -> Names:
+        return {"instance": to, "since": self._unknown if since is None else since}
+
+    def _manager(self, manager: Any) -> Names:
+        moves = {flow: manager.moves.get((self._name, flow), ()) for flow in self.homes}
+        begun = sorted((flow, epoch, clock) for (_, flow, epoch, _), clock in manager.begun.items())
+        return {
+            "recovering": "root" in manager.recovering,
+            "target": {flow: [move.to for move in of] for flow, of in moves.items()},
+            "begun": {flow: [clock for of, _, clock in begun if of == flow] for flow in self.homes},
+            "underWay": {
+                flow: {move.epoch for move in manager.under_way.get(flow, ())}
+                for flow in self.homes
+            },
+        }
+
+    def _tenures(self, memory: Memory) -> Names:
+        """Give who owns a flow, and who waits for it."""
+        owners = {flow: memory.owners.get((self._name, flow), Owner()) for flow in self.homes}
+        waiting = {flow: memory.waiting.get((self._name, flow), ()) for flow in self.homes}
+        return {
+            "owner": {
+                flow: {"instance": owner.instance or "nobody", "epoch": owner.epoch}
+                for flow, owner in owners.items()
+            },
+            "parked": {
+                flow: [{"source": source, "message": self.message(one)} for source, one in of]
+                for flow, of in waiting.items()
+            },
+        }
+
+    def _sink(self, sink: Any) -> Names:
+        passed = {flow: epochs for (_, flow), epochs in sink.queue.passed.items()}
+        return {
+            "passed": {flow: passed.get(flow, frozenset()) for flow in self.homes},
+            "held": [self.message(item) for _, item in sink.queue.held],
+            "left": [_packet(output) for output in sink.outputs],
+        }
+
+    def start(self, start: m.Start) -> Names:
+        """Give what the manager tells a new root."""
+        moves = {flow: [move for move in start.moves if move.flow == flow] for flow in self.homes}
+        return {
+            "start": start.session,
+            "moves": {
+                flow: [self._begins(move.to, move.since) for move in of]
+                for flow, of in moves.items()
+            },
+        }
+
+    def _route(self, splitter: SplitterState, flow: Flow) -> list[Names]:
+        home = (Tenure(0, self.homes[flow], 0),)
+        tenures = splitter.routes.get((self._name, flow), home)
+        return [self._begins(tenure.instance, tenure.since) for tenure in tenures]
+
+    def _waiting(self, item: Any) -> Names:
+        """Give what waits at the root's gate."""
+        match item:
+            case Copy(_, packet):
+                return {"type": "copy", **_packet(packet)}
+            case To(instance, m.LastMark() as mark):
+                return {"type": "mark", "to": instance, **_tenure(mark)}
+            case Remind():
+                return {"type": "remind"}
+        raise UsageError(f"{self.spec} has nothing like {item!r} at the gate")
 
     def remembered(self, told: m.Remembered) -> Names:
         """Give what a store tells a new root."""
@@ -138,6 +246,8 @@ class RootFailover(Failover):
             "answered": self._answers(one for _, one in root.answered.items()),
             "waiting": [arrival.headers[-1] for arrival in root.waiting],
             "log": [_entry(logged) for _, logged in sorted(root.log.items())],
+            "route": {flow: self._route(entry.splitter, flow) for flow in self.homes},
+            "gate": [self._waiting(item) for item in entry.splitter.gate],
             "aside": [
                 {"source": one.source, "message": self.message(one.message)} for one in entry.aside
             ],
@@ -148,16 +258,17 @@ class RootFailover(Failover):
         }
 
     def _host(self, node: NodeState) -> Names:
-        instance = node.instance
-        waits = {flow: instance.blocked.get((flow, 0), ()) for flow in self.homes}
-        work = instance.work
+        instance, work = node.instance, node.instance.work
+        slots = instance.blocked.items()
+        none = {"type": "packet", "clock": 0, "number": 0, "epoch": 0}
         return {
             "seen": {clock for (clock, _, _), _ in node.queue.seen.items()},
-            "owns": {flow for flow, _ in instance.owned.items()},
-            "waits": {flow: [_packet(one) for one in of] for flow, of in waits.items()},
-            "freed": [_packet(one) for one in instance.ready],
-            "queue": [_packet(one) for _, one in instance.fifo],
-            "work": {"clock": 0, "number": 0} if work is None else _packet(work.packet),
+            "owns": {flow: owned.epoch for flow, owned in instance.owned.items()},
+            "waits": {slot: [self.message(one) for one in of] for slot, of in slots},
+            "freed": [self.message(one) for one in instance.ready],
+            "queue": [self.message(one) for _, one in instance.fifo],
+            "released": {flow: instance.released.get(flow, ()) for flow in self.homes},
+            "work": none if work is None else self.message(work.packet),
         }
 
 
