@@ -49,6 +49,7 @@ ByTimer == [v \in Vertices |-> FALSE]
 
 NewestTenure(tenures, k) ==
     Max({n \in 1 .. Len(tenures) : tenures[n].since # Unknown})
+Anyway(marks, e) == TRUE
 EndIgnored(i, s, m) == s
 FewValues == {NoValue}
 Always == TRUE

@@ -159,6 +159,9 @@ NeverHalfMarked ==
 \* MOVE-6: a packet comes to the second vertex before an earlier tenure at the first has passed.
 NeverHeld == \A i \in Instances : node[i].held = <<>>
 
+\* MOVE-6: two outputs wait for one mark, and leave together.
+NeverTogether == Len(held) < 2
+
 \* A flow has moved at every vertex, and all that came has left.
 NeverMovedAll ==
     ~(/\ AtRest /\ Len(delivered) = Len(Packets) /\ Packets # <<>>

@@ -14,6 +14,7 @@ from chc_ref.check import model as models
 from chc_ref.check.mapping.failover import Failover
 from chc_ref.check.mapping.failover_row import FailoverRow
 from chc_ref.check.mapping.reallocation import Reallocation
+from chc_ref.check.mapping.reallocation_row import ReallocationRow
 from chc_ref.system.composition import System
 from chc_ref.tlc import behaviours
 from chc_ref.tlc.mapping import Mapping
@@ -49,12 +50,23 @@ FAILS_IN_ROW: Table = {
     "fragile": ["first.1", "second.0", "second.1", "third.1"],
     "most_crashes": 2,
 }
+MOVES_IN_ROW: Table = {
+    **FAILS_IN_ROW,
+    "moves": [
+        {"flow": "A", "to": "second.0"},
+        {"flow": "A", "to": "first.0"},
+        {"flow": "D", "to": "second.1"},
+        {"flow": "A", "to": "second.1"},
+        {"flow": "A", "to": "third.0"},
+    ],
+}
 """Systems of many million states."""
 
 OF: dict[str, tuple[Table, Callable[[System], Specified]]] = {
     "moves": (MOVES, Reallocation),
     "fails": (FAILS, Failover),
     "fails in a row": (FAILS_IN_ROW, FailoverRow),
+    "moves in a row": (MOVES_IN_ROW, ReallocationRow),
 }
 
 RUNS = 4

@@ -5,6 +5,7 @@ Names and selection alone, as in ``failover_row``, to which this adds what moves
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, ClassVar
 
 import attrs
@@ -41,6 +42,13 @@ class ReallocationRow(FailoverRow):
 
     takes: ClassVar = TAKES
     happens: ClassVar = {**failover.HAPPENS, Operate: "AskMove"}
+
+    @cached_property
+    def flows(self) -> tuple[Flow, ...]:
+        """Give the flows that have packets, or are moved."""
+        world = self.system.world
+        moved = {wish.flow for wish in world.wishes if isinstance(wish, m.MoveRequested)}
+        return tuple(sorted({arrival.flow for arrival in world.arrivals} | moved, key=repr))
 
     @property
     def unknown(self) -> int:
