@@ -18,9 +18,7 @@ Homes == [v \in Vertices |-> [f \in Flows |-> HomeOf(v, f)]]
 NoOne == {}
 OldOne == {"one.1"}
 NewOne == {"one.0"}
-OldTwo == {"two.1"}
 NewTwo == {"two.0"}
-Anyone == {"one.0", "one.1", "two.0", "two.1"}
 
 ListedA == <<"A">>
 ListedAD == <<"A", "D">>
@@ -39,8 +37,6 @@ JustRecord == <<"recorder">>
 JustCount == <<"counter">>
 PassTwice == <<"pass", "pass">>
 PassRecord == <<"pass", "recorder">>
-PassCount == <<"pass", "counter">>
-RecordPass == <<"recorder", "pass">>
 
 AtOnce == [v \in Vertices |-> TRUE]
 ByTimer == [v \in Vertices |-> FALSE]

@@ -34,8 +34,6 @@ OLD_FAILS_STATE = row("recorder", "A", "first.1", moves=("first.0",))
 ABOVE_FAILS = row("pass pass", "A", "first.0", moves=("second.0",), instances=(1, 2))
 BELOW_FAILS = row("pass pass", "A", "second.0", moves=("first.0",), instances=(2, 1))
 
-FOUR = ("first.0", "first.1", "second.0", "second.1")
-
 EQUAL = [
     (UP, 1_967),
     (OLD_FAILS, 3_152),
@@ -45,11 +43,7 @@ EQUAL = [
     (BELOW_FAILS, 11_229),
     (row("pass pass", "AA", moves=ABOVE_FIRST), 12_833),
     (row("pass pass", "AA", moves=BELOW_FIRST), 14_299),
-    (row("pass", "AA", "first.1", moves=("first.0",)), 17_892),
     (row("counter", "A", "first.1", moves=("first.0",), eager_flush=False), 16_767),
-    (row("pass recorder", "AA", moves=BELOW_FIRST), 33_112),
-    (row("pass pass", "AA", "first.0", moves=("second.0",), instances=(1, 2)), 55_885),
-    (row("pass pass", "A", *FOUR, moves=("second.0",)), 68_741),
 ]
 """Systems, with their numbers of states."""
 
