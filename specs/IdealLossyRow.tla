@@ -71,11 +71,13 @@ SettleTotal(v) ==
     /\ totals' = [totals EXCEPT ![v] = @ + 1]
     /\ UNCHANGED <<taken, failures, stored, left, lost>>
 
-\* R2, R5: the next packet of a flow leaves, with what the ideal chain made of it.
-Leave(k) ==
-    /\ k <= taken /\ ~HasLeft(k) /\ k \notin lost
-    /\ \A j \in 1 .. k - 1 : Packets[j] = Packets[k] => HasLeft(j) \/ j \in lost
-    /\ left' = Append(left, [clock |-> k, said |-> Said[k]])
+\* R2, R5: the next packets of a flow leave, with what the ideal chain made of them: several at
+\* once, when they have waited for one and the same thing.
+Leave(f) ==
+    /\ LET isNext(k) == ~HasLeft(k) /\ k \notin lost
+           next == SelectSeq(Came(f, taken), isNext)
+           Output(n) == [clock |-> next[n], said |-> Said[next[n]]]
+       IN  \E m \in 1 .. Len(next) : left' = left \o [n \in 1 .. m |-> Output(n)]
     /\ UNCHANGED <<taken, failures, stored, totals, lost>>
 
 \* REC-2: a packet will not leave; not more of them than there were failures.
@@ -98,13 +100,14 @@ Fail ==
 Next ==
     \/ Take \/ Fail
     \/ \E v \in Vertices : SettleTotal(v) \/ \E f \in Flows : Settle(v, f)
-    \/ \E k \in Clocks : Leave(k) \/ Lose(k)
+    \/ \E f \in Flows : Leave(f)
+    \/ \E k \in Clocks : Lose(k)
 
 \* Packets need not come, and nothing need fail or be lost; what is taken is stored at every
 \* vertex, and leaves unless it is lost, in the end (LIVE).
 Fairness ==
     /\ \A v \in Vertices : WF_vars(SettleTotal(v)) /\ \A f \in Flows : WF_vars(Settle(v, f))
-    /\ \A k \in Clocks : WF_vars(Leave(k))
+    /\ \A f \in Flows : WF_vars(Leave(f))
 
 Safety == Init /\ [][Next]_vars
 Spec == Safety /\ Fairness

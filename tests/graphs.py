@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shutil
 from pathlib import Path
@@ -22,6 +23,43 @@ DOMAINS = {"i": "Instances", "f": "Flows", "c": "Channels", "e": "Endpoints"}
 
 Table = dict[str, Any]
 """A model, as its file has it."""
+
+
+def row(
+    nfs: str,
+    packets: str,
+    *fragile: str,
+    crashes: int = 1,
+    moves: tuple[str, ...] = (),
+    instances: int | tuple[int, ...] = 2,
+    **how: Any,
+) -> Table:
+    """Give the system of vertices in a row.
+
+    Args:
+        nfs: what each vertex does.
+        packets: a letter is a packet, of that flow.
+        fragile: who may fail.
+        crashes: how often, in all.
+        moves: where flow A is moved to, one after the other.
+        instances: of each vertex.
+        how: what else a vertex is.
+
+    """
+    names = ["first", "second", "third"][: len(nfs.split())]
+    many = (instances,) * len(names) if isinstance(instances, int) else instances
+    vertices = [
+        {"name": name, "nf": nf, "instances": count, **how}
+        for name, nf, count in zip(names, nfs.split(), many, strict=True)
+    ]
+    return {
+        "vertices": vertices,
+        "edges": [list(edge) for edge in itertools.pairwise(names)],
+        "packets": list(packets),
+        "moves": [{"flow": "A", "to": to} for to in moves],
+        "fragile": list(fragile),
+        "most_crashes": crashes if fragile else 0,
+    }
 
 
 class Specified(Protocol):

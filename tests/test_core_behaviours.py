@@ -14,6 +14,7 @@ from chc_ref.check import model as models
 from chc_ref.check.mapping.failover import Failover
 from chc_ref.check.mapping.failover_row import FailoverRow
 from chc_ref.check.mapping.reallocation import Reallocation
+from chc_ref.check.mapping.reallocation_row import ReallocationRow
 from chc_ref.check.mapping.shared_failover import SharedFailover
 from chc_ref.check.mapping.shared_object import SharedObject
 from chc_ref.system.composition import System
@@ -67,6 +68,16 @@ SHARES_AND_FAILS: Table = {
     "fragile": ["hot.0", "hot.1"],
     "most_crashes": 2,
 }
+MOVES_IN_ROW: Table = {
+    **FAILS_IN_ROW,
+    "moves": [
+        {"flow": "A", "to": "second.0"},
+        {"flow": "A", "to": "first.0"},
+        {"flow": "D", "to": "second.1"},
+        {"flow": "A", "to": "second.1"},
+        {"flow": "A", "to": "third.0"},
+    ],
+}
 """Systems of many million states."""
 
 OF: dict[str, tuple[Table, Callable[[System], Specified]]] = {
@@ -75,6 +86,7 @@ OF: dict[str, tuple[Table, Callable[[System], Specified]]] = {
     "fails in a row": (FAILS_IN_ROW, FailoverRow),
     "shares": (SHARES, SharedObject),
     "shares and fails": (SHARES_AND_FAILS, SharedFailover),
+    "moves in a row": (MOVES_IN_ROW, ReallocationRow),
 }
 
 RUNS = 4

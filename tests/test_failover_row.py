@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
-from graphs import HERE, Table, agree, beside, dumped, explored, within
+from graphs import HERE, Table, agree, beside, dumped, explored, row, within
 
 from chc_ref.check.mapping.failover_row import FailoverRow
 from chc_ref.errors import UsageError
@@ -16,22 +15,6 @@ from chc_ref.system.composition import WORLD, Happen
 from chc_ref.system.world import Checkpoint
 from chc_ref.tlc import run
 from chc_ref.tlc.run import Settings
-
-
-def row(nfs: str, packets: str, *fragile: str, crashes: int = 1, **how: Any) -> Table:
-    """Give the system of vertices in a row, with two instances each; a letter is a packet."""
-    names = ["first", "second", "third"][: len(nfs.split())]
-    vertices = [
-        {"name": name, "nf": nf, "instances": 2, **how}
-        for name, nf in zip(names, nfs.split(), strict=True)
-    ]
-    return {
-        "vertices": vertices,
-        "edges": [list(edge) for edge in itertools.pairwise(names)],
-        "packets": list(packets),
-        "fragile": list(fragile),
-        "most_crashes": crashes,
-    }
 
 
 def bounded(to: FailoverRow, folder: Path, *overrides: str, **how: Any) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -50,16 +50,23 @@ class FailoverRow:
 
     system: System
 
+    takes: ClassVar[dict[tuple[str, type], str]] = MESSAGES
+    happens: ClassVar[dict[type, str]] = EVENTS
+
     @cached_property
     def row(self) -> tuple[Vertex, ...]:
         """Give the vertices from the root on."""
         chain = self.system.physical.chain
         names = [of.name for of in chain.vertices]
         if set(chain.edges) != set(itertools.pairwise(names)):
-            raise UsageError("FailoverRow.tla has no chain but a row of vertices")
+            raise UsageError(f"{self._module} has no chain but a row of vertices")
         if wrong := [of.nf.name for of in chain.vertices if of.nf.name not in KINDS]:
-            raise UsageError(f"FailoverRow.tla has no NF {wrong[0]!r}")
+            raise UsageError(f"{self._module} has no NF {wrong[0]!r}")
         return chain.vertices
+
+    @property
+    def _module(self) -> str:
+        return f"{type(self).__name__}.tla"
 
     @cached_property
     def places(self) -> dict[str, int]:
@@ -99,16 +106,16 @@ class FailoverRow:
     def action(self, state: State, action: Action) -> str:
         """Give the name of the action that a step of the core is."""
         match action:
-            case Happen(_, event) if type(event) in EVENTS:
-                return EVENTS[type(event)]
+            case Happen(_, event) if type(event) in self.happens:
+                return self.happens[type(event)]
             case Lose():
                 return "Lose"
             case Deliver(source, to):
                 message = state.channels[self.system.channel(source, to)][0]
                 kind = "instance" if to in self.instances else to
-                if (kind, type(message)) in MESSAGES:
-                    return MESSAGES[kind, type(message)]
-        raise UsageError(f"FailoverRow.tla has no action for {action!r}")
+                if (kind, type(message)) in self.takes:
+                    return self.takes[kind, type(message)]
+        raise UsageError(f"{self._module} has no action for {action!r}")
 
     # ------------------------------------------------------------------ states
 
@@ -156,7 +163,7 @@ class FailoverRow:
                 flow: [self._message("", item) for item in waiting]
                 for (flow, _), waiting in instance.blocked.items()
             },
-            "owned": {flow: _value(owned.values) for flow, owned in instance.owned.items()},
+            "owned": {flow: value_of(owned.values) for flow, owned in instance.owned.items()},
             "unflushed": [_entry(update) for update in instance.client.unflushed],
         }
 
@@ -180,10 +187,10 @@ class FailoverRow:
         assert work.wait is not None  # between two steps the packet in work waits
         packet = work.packet
         if work.wait is Wait.PEEK:
-            before = _value(())
+            before = value_of(())
         else:
             (headers,) = work.leaving.outputs
-            packet, before = attrs.evolve(packet, headers=headers), _value(work.values)
+            packet, before = attrs.evolve(packet, headers=headers), value_of(work.values)
         return {
             "for": WAITS[work.wait],
             "packet": self._message("", packet),
@@ -280,7 +287,7 @@ class FailoverRow:
                 }
             case Loaded(packet, values, owned=True):
                 of = self._message("", packet)
-                return {"type": "loaded", "packet": of, "value": _value(values)}
+                return {"type": "loaded", "packet": of, "value": value_of(values)}
             case m.ReplayEnd(target, session, newest):
                 of = {"from": source, "target": target, "session": session}
                 return {"type": "end", **of, "newest": max(newest, default=0)}
@@ -296,7 +303,7 @@ class FailoverRow:
                 return {"type": "apply", "entry": _entry(item), "object": of, "start": start}
             case m.Granted(_, _, clock, values, peek=peek, latest=latest):
                 of = {"clock": clock, "peek": peek, "latest": latest}
-                return {"type": "granted", "value": _value(values), "over": item.over, **of}
+                return {"type": "granted", "value": value_of(values), "over": item.over, **of}
             case m.Forget(1, last):
                 return {"type": "forget", "clock": last}
             case m.Committed(clock, _, token):
@@ -312,7 +319,7 @@ class FailoverRow:
                 return {"type": "fenced", "instance": address, "start": start}
             case _ if type(item) in SESSIONS:
                 return {"type": SESSIONS[type(item)], "session": item.session}
-        raise UsageError(f"FailoverRow.tla has no message like {item!r}")
+        raise UsageError(f"{self._module} has no message like {item!r}")
 
 
 def _newest(past: Past) -> int:
@@ -329,7 +336,7 @@ def _recorded(headers: Any) -> Names:
     return {"clock": headers[1], "said": _said(headers)}
 
 
-def _value(values: Any) -> Names:
+def value_of(values: Any) -> Names:
     """Give a flow's value: a number, or the packets that were written down, or none of both."""
     ((_, of),) = values or [("", 0)]
     number, listed = (of, ()) if isinstance(of, int) else (0, of)

@@ -1,0 +1,110 @@
+"""Moves in a row of vertices, and with failures, in TLA+ beside the core: one labelled graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from graphs import Table, agree, beside, dumped, explored, row
+
+from chc_ref.check.mapping.reallocation_row import ReallocationRow
+from chc_ref.errors import UsageError
+
+
+def bounded(to: ReallocationRow, folder: Path, *overrides: str, short: bool = True) -> Any:
+    """Give TLC's graph within the same bounds."""
+    how = {"extends": "MCReallocationRow", "behaviour": "Safety"}
+    return dumped(to, folder, *overrides, short=short, **how)
+
+
+BELOW_FIRST = ("second.0", "first.0")
+ABOVE_FIRST = ("first.0", "second.0")
+
+MARKS = row("pass pass", "A", moves=("second.0",))
+UP = row("pass pass", "A", moves=BELOW_FIRST)
+DOWN = row("pass pass", "A", moves=ABOVE_FIRST)
+DOWN_EMPTY = row("pass pass", "", moves=ABOVE_FIRST)
+ALONE = row("pass", "A", moves=("first.0",))
+CACHED = row("recorder", "A", moves=("first.0",), eager_flush=False)
+OLD_FAILS = row("pass", "A", "first.1", moves=("first.0",))
+OLD_FAILS_EMPTY = row("pass", "", "first.1", moves=("first.0",))
+NEW_FAILS = row("pass", "AA", "first.0", moves=("first.0",))
+OLD_FAILS_STATE = row("recorder", "A", "first.1", moves=("first.0",))
+ABOVE_FAILS = row("pass pass", "A", "first.0", moves=("second.0",), instances=(1, 2))
+BELOW_FAILS = row("pass pass", "A", "second.0", moves=("first.0",), instances=(2, 1))
+
+EQUAL = [
+    (UP, 1_967),
+    (OLD_FAILS, 3_152),
+    (DOWN, 1_923),
+    (ABOVE_FAILS, 5_464),
+    (OLD_FAILS_STATE, 7_756),
+    (BELOW_FAILS, 11_229),
+    (row("pass pass", "AA", moves=ABOVE_FIRST), 12_833),
+    (row("pass pass", "AA", moves=BELOW_FIRST), 14_299),
+    (row("counter", "A", "first.1", moves=("first.0",), eager_flush=False), 16_767),
+]
+"""Systems, with their numbers of states."""
+
+RULES = [
+    ("one_mark_is_enough", "AwaitMarks <- Dropped", MARKS),
+    ("no_last_mark", "MarkLast <- Dropped", MARKS),
+    ("moves_at_two_vertices", "OneVertexAtATime <- Dropped", DOWN_EMPTY),
+    ("begins_under_a_move", "BeginWaits <- Dropped", UP),
+    ("no_flush_before_release", "FlushBeforeRelease <- Dropped", CACHED),
+    ("marks_once", "MarkAgain <- Dropped", OLD_FAILS_EMPTY),
+    ("replays_by_newest_route", "TenureOf <- NewestTenure", NEW_FAILS),
+    ("splitter_alone_knows", "AskWhereItBegins <- Dropped", ALONE),
+    ("splitter_alone_knows", "AskWhereItBegins <- Dropped", ABOVE_FAILS),
+    ("no_update_suppression", "SuppressUpdates <- Dropped", OLD_FAILS_STATE),
+    ("output_on_any_delete", "LeaveOnFirstDelete <- Dropped", OLD_FAILS_STATE),
+    ("delete_at_once", "DeleteAfterCommits <- Dropped", OLD_FAILS_STATE),
+    ("replay_overtakes", "AwaitEarlier <- Dropped", BELOW_FAILS),
+]
+"""Variant of the core, what it is in the specification, and a small system that tells."""
+
+SOON = (MARKS, UP, DOWN_EMPTY, ALONE, OLD_FAILS_EMPTY)
+"""Systems that ``--model-check`` looks at; the others are for ``--model-check-slow``."""
+
+
+def wanted(request: pytest.FixtureRequest, soon: bool) -> None:
+    """Skip a test that was not asked for."""
+    slow = soon or request.config.getoption("--model-check-slow")
+    if not (slow and request.config.getoption("--model-check")):
+        pytest.skip("a run of TLC that writes its graph: with --model-check, or --model-check-slow")
+
+
+@pytest.mark.parametrize(("of", "states"), EQUAL, ids=[str(states) for _, states in EQUAL])
+def test_graph_is_equal(
+    of: Table, states: int, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """Core and specification have the same states and steps, by the same names."""
+    wanted(request, of in (UP, OLD_FAILS))
+    core = explored(of)
+    to = ReallocationRow(core.system)
+    agree(core, bounded(to, tmp_path, short=states < 10_000), to, states)
+
+
+@pytest.mark.parametrize(
+    ("variant", "override", "of"), RULES, ids=[f"{one[0]}{n}" for n, one in enumerate(RULES)]
+)
+def test_each_rule_is_the_same_rule(
+    variant: str, override: str, of: Table, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A rule that both drop leaves them equal, and one that only one drops does not."""
+    wanted(request, of in SOON)
+    core, amended = explored(of, variant), explored(of)
+    tlc = bounded(ReallocationRow(core.system), tmp_path, override)
+    assert beside(core, tlc, ReallocationRow(core.system)).equal
+    assert not beside(amended, tlc, ReallocationRow(amended.system)).equal
+
+
+def test_what_the_specification_has_not_is_told() -> None:
+    """Another wish than a move, or another NF."""
+    clone = {**row("pass", "A"), "moves": [{"clone": "first.0"}]}
+    clone["vertices"][0]["clones"] = True
+    with pytest.raises(UsageError, match="has moves, and no other wishes"):
+        dict(ReallocationRow(explored(clone).system).constants)
+    with pytest.raises(UsageError, match="no NF 'pool'"):
+        dict(ReallocationRow(explored(row("pool", "A")).system).constants)
