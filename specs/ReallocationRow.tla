@@ -433,8 +433,12 @@ LookAtWishes(r) == BeginMoves([r EXCEPT !.books.wishes = <<>>], r.books.wishes)
 (* MOVE-5: where a tenure begins is said once, for all tenures that have   *)
 (* not begun, and to all splitters.  Where the flow moves above as well,   *)
 (* its first packet may still be at the old instance there, and the        *)
-(* question of the new one waits until that has handed over.               *)
+(* question of the new one waits until that has handed over.  The packet   *)
+(* that a splitter asks with after a failure may be a replayed one, from   *)
+(* an earlier tenure: no tenure begins before the one before it.           *)
 (***************************************************************************)
+BeginsAt(clock, before) == Max({clock, before})
+
 AnswerTo(r, q) ==
     LET b == q.begin
         above == PlaceOf(q.from)
@@ -443,7 +447,8 @@ AnswerTo(r, q) ==
         movesAbove == \E one \in r.books.underWay[b.flow] :
                         one[1] = above /\ r.books.target[above][b.flow][one[2]] = q.from
         known == r.books.begun[v][b.flow]
-        all == known \o [n \in 1 .. b.epoch - Len(known) |-> b.clock]
+        first == BeginsAt(b.clock, Max({0} \cup Range(known)))
+        all == known \o [n \in 1 .. b.epoch - Len(known) |-> first]
     IN  IF b.start # start THEN r  \* its sender is dead, and what it held was never sent
         ELSE IF BeginWaits /\ movesAbove THEN [r EXCEPT !.books.questions = Append(@, q)]
         ELSE TellSplitters([r EXCEPT !.books.begun[v][b.flow] = all], v,

@@ -665,11 +665,15 @@ AskMove ==
     /\ UNCHANGED <<arrived, crashes, recovering, begun, root, host, store, sink>>
 
 \* MOVE-5: where a tenure begins is said once, for all tenures that have not begun; not to a root
-\* that is dead, for what that held was never sent.
+\* that is dead, for what that held was never sent.  A new root may ask with a replayed packet, from
+\* an earlier tenure: no tenure begins before the one before it.
+BeginsAt(clock, before) == Greatest({clock, before})
+
 ManagerTakesBegin ==
     /\ Comes(Root, Manager, "begin")
     /\ LET m == Head(channel[<<Root, Manager>>])
-           new == [n \in 1 .. m.epoch - Len(begun[m.flow]) |-> m.clock]
+           first == BeginsAt(m.clock, Greatest({0} \cup Range(begun[m.flow])))
+           new == [n \in 1 .. m.epoch - Len(begun[m.flow]) |-> first]
            known == begun[m.flow] \o new
            since == [type |-> "since", flow |-> m.flow, epoch |-> m.epoch,
                      clock |-> known[m.epoch]]

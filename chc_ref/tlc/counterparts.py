@@ -26,8 +26,6 @@ from chc_ref.variants.library import SHIPPED
 
 DOCUMENT = "docs/ablations.md"
 MANIFEST = "manifest.toml"
-REASONS = "no_counterpart"
-"""Table of the manifest: by ablation, why no specification can drop its rule."""
 
 
 @attrs.frozen
@@ -38,8 +36,6 @@ class Counterparts:
     violates: str
     """Requirement that the explorer finds violated in the ablation's model."""
     mutants: tuple[Instance, ...]
-    reason: str = ""
-    """Why there is none."""
 
 
 def ablations() -> tuple[Variant, ...]:
@@ -59,18 +55,16 @@ def counterparts(models: Path) -> tuple[Counterparts, ...]:
         One for each ablation, in the order of the names.
 
     Raises:
-        UsageError: an ablation has neither a mutant nor a reason, or both; the manifest names
-            what is no ablation, or names one on an instance that is no mutant.
+        UsageError: an ablation has no mutant; the manifest names what is no ablation, or names
+            one on an instance that is no mutant.
 
     """
     manifest = models / MANIFEST
-    instances, reasons = load_manifest(manifest), read_toml(manifest).get(REASONS, {})
+    instances = load_manifest(manifest)
     named = {variant.name for variant in ablations()}
     for instance in instances:
         _check(manifest, instance, named)
-    if unknown := sorted(reasons.keys() - named):
-        raise UsageError(f"{manifest}: {REASONS}: {unknown[0]}: no such ablation")
-    return tuple(_of(variant, instances, reasons, models) for variant in ablations())
+    return tuple(_of(variant, instances, models) for variant in ablations())
 
 
 def _check(manifest: Path, instance: Instance, named: Iterable[str]) -> None:
@@ -81,18 +75,13 @@ def _check(manifest: Path, instance: Instance, named: Iterable[str]) -> None:
         raise UsageError(f"{where}: {unknown[0]}: no such ablation")
 
 
-def _of(
-    variant: Variant, instances: Iterable[Instance], reasons: dict[str, str], models: Path
-) -> Counterparts:
+def _of(variant: Variant, instances: Iterable[Instance], models: Path) -> Counterparts:
     mutants = tuple(one for one in instances if variant.name in one.ablations)
-    reason = str(reasons.get(variant.name, ""))
-    if bool(mutants) == bool(reason):
-        raise UsageError(
-            f"{models / MANIFEST}: {variant.name}: wants a mutant with this among its ablations, "
-            f"or a reason in [{REASONS}], and not both"
-        )
+    if not mutants:
+        where = f"{models / MANIFEST}: {variant.name}"
+        raise UsageError(f"{where}: wants a mutant with this among its ablations")
     violates = read_toml(models / f"ablation_{variant.name}.toml").get("violates", "")
-    return Counterparts(variant, violates, mutants, reason)
+    return Counterparts(variant, violates, mutants)
 
 
 INTRODUCTION = """# Ablations, and what TLC finds
@@ -108,26 +97,17 @@ beside it, in which a specification drops the same rule.
 FOUND = """| ablation | clauses | explorer | TLC |
 |---|---|---|---|"""
 
-NONE = """## Without a counterpart
-
-| ablation | clauses | explorer | why |
-|---|---|---|---|"""
-
 
 def render(found: Iterable[Counterparts]) -> str:
     """Write the document."""
-    found = tuple(found)
-    with_mutants = [one for one in found if one.mutants]
-    without = [one for one in found if not one.mutants]
-    count = f"Of {len(found)} ablations {len(with_mutants)} have a mutant, and {len(without)} none."
-    lines = [INTRODUCTION, count, "", FOUND, *map(_row, with_mutants), "", NONE]
-    return "\n".join([*lines, *map(_row, without)]) + "\n"
+    rows = [_row(one) for one in found]
+    return "\n".join([INTRODUCTION, f"There are {len(rows)}.", "", FOUND, *rows]) + "\n"
 
 
 def _row(one: Counterparts) -> str:
     shown = [f"`{mutant.name}`: `{mutant.violated}`" for mutant in one.mutants]
     cells = (f"`{one.variant.name}`", ", ".join(one.variant.clauses), one.violates)
-    return f"| {' | '.join(cells)} | {'<br>'.join(shown) or one.reason} |"
+    return f"| {' | '.join(cells)} | {'<br>'.join(shown)} |"
 
 
 def main(arguments: list[str] | None = None) -> int:
