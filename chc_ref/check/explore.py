@@ -101,9 +101,6 @@ STAGES = (1_000, 50_000)
 ROWS = 1_500
 """Most rows that it is chosen by."""
 
-GAIN = 0.7
-"""Less halves than this share make it worth to begin again."""
-
 UNJUDGED = Judge(lambda cell: 0, lambda row: None, lambda *_: "")
 
 
@@ -297,7 +294,7 @@ class Explorer:
             self._stages.pop(0)
             rows = self._walked(self.search.parting) if last else self.search.sample(ROWS)
             parting = part(rows)
-            if most_halves(parting, rows) < GAIN * most_halves(self.search.parting, rows):
+            if most_halves(parting, rows) < most_halves(self.search.parting, rows):
                 self.search = self._parted(parting)
 
     def _walked(self, parting: Parting) -> list[Row]:
