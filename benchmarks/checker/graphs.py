@@ -45,6 +45,7 @@ GRAPHS = (
     Graph(OWN / "five_packets_flushed.toml", "large", COMPARED),
     Graph(OWN / "five_packets.toml", "large", ("kernel", "python", "tlc")),
     Graph(OWN / "six_packets.toml", "huge", ("kernel",)),
+    Graph(OWN / "seven_packets.toml", "huge", ("kernel",)),
 )
 
 
