@@ -110,7 +110,15 @@ def test_the_composed_core_is_the_ideal_chain(request: pytest.FixtureRequest) ->
     wanted |= {"add_token", "freed_first", "marks_last = True", "logs_first = True"}
     wanted |= {"next_count", "most_recent", "is_over = False"}
     wanted |= {"begin_waits = False", "is_first_delete = True", "finishes_first = True"}
-    wanted |= {"branch_of", "buffered", "clock_after", "newest_past", "receivers", "replay_place"}
+    wanted |= {
+        "begins_at",
+        "branch_of",
+        "buffered",
+        "clock_after",
+        "newest_past",
+        "receivers",
+        "replay_place",
+    }
     wanted |= {"shown_clock", "step", "tenure_at", "signals_early = False"}
     # These have one outcome alone in the protocol, or guard what it never lets happen.
     always = ["announces", "asks_where_it_begins", "calls_back", "checkpoints_at_fence"]

@@ -10,7 +10,7 @@ from typing import Any
 import attrs
 
 from chc_ref.check.mapping import shared, vertex
-from chc_ref.check.mapping.reallocation import HAPPENS, TAKES
+from chc_ref.check.mapping.reallocation import ASKS, HAPPENS, TAKES
 from chc_ref.check.mapping.shared import WAITS
 from chc_ref.check.mapping.vertex import Names
 from chc_ref.core import messages as m
@@ -22,6 +22,7 @@ from chc_ref.core.work import Announce, Handover, InstanceState, Work
 from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, Action, Happen, State, System
 from chc_ref.system.network import Deliver
+from chc_ref.system.world import Operate
 
 CACHES = {
     ("instance", m.Result): "InstanceTakesResult",
@@ -76,6 +77,8 @@ class SharedObject:
         match action:
             case Happen(_, event) if type(event) in HAPPENS:
                 return HAPPENS[type(event)]
+            case Happen(_, Operate(wish)) if type(wish) in ASKS:
+                return ASKS[type(wish)]
             case Deliver(source, to):
                 message = state.channels[self.system.channel(source, to)][0]
                 kind = "instance" if to in self.instances else to
