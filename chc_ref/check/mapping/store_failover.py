@@ -27,12 +27,31 @@ UNREAD = m.Stamp(0, None, ())
 """An object that nobody has updated."""
 
 
-def _clock(message: Any) -> Names:
+def clock_of(message: Any) -> Names:
+    """Give the clock alone of what a message is about."""
     return {"clock": message.clock}
 
 
 def _start(message: Any) -> Names:
     return {"start": message.session}
+
+
+COMMON: dict[type, Any] = {
+    m.Packet: ("packet", lambda _, one: clock_of(one)),
+    m.Delete: ("delete", lambda _, one: clock_of(one)),
+    m.Deleted: ("deleted", lambda _, one: clock_of(one)),
+    m.Committed: ("committed", lambda _, one: clock_of(one)),
+    m.Apply: ("apply", lambda _, one: clock_of(one.id)),
+    m.Checkpointed: ("checkpointed", lambda _, one: clock_of(one.last)),
+    m.Start: ("start", lambda _, one: _start(one)),
+    m.Ready: ("ready", lambda _, one: _start(one)),
+    m.Recall: ("recall", lambda _, one: _start(one)),
+    m.Recollection: (
+        "recollection",
+        lambda of, one: {"start": one.session, "memory": of.recollection(one)},
+    ),
+}
+"""Messages that are the same whatever objects the store has."""
 
 
 @attrs.frozen
@@ -42,14 +61,10 @@ class StoreFailover(Failover):
     spec = "StoreFailover.tla"
     unmanaged = ("root",)
     messages: ClassVar[dict[type, Any]] = {
-        m.Packet: ("packet", lambda _, one: _clock(one)),
-        m.Delete: ("delete", lambda _, one: _clock(one)),
-        m.Deleted: ("deleted", lambda _, one: _clock(one)),
-        m.Committed: ("committed", lambda _, one: _clock(one)),
+        **COMMON,
         m.Output: ("output", lambda _, output: _number(output)),
         m.Acquire: ("acquire", lambda _, one: {}),
         m.Granted: ("granted", lambda _, one: {}),
-        m.Apply: ("apply", lambda _, one: _clock(one.id)),
         m.Result: (
             "result",
             lambda of, one: {
@@ -57,14 +72,6 @@ class StoreFailover(Failover):
                 "number": one.value,
                 "read": of.stamp(one.stamp),
             },
-        ),
-        m.Checkpointed: ("checkpointed", lambda _, one: _clock(one.last)),
-        m.Start: ("start", lambda _, one: _start(one)),
-        m.Ready: ("ready", lambda _, one: _start(one)),
-        m.Recall: ("recall", lambda _, one: _start(one)),
-        m.Recollection: (
-            "recollection",
-            lambda of, one: {"start": one.session, "memory": of.recollection(one)},
         ),
     }
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import attrs
 
 from chc_ref.check.mapping.component_failover import Failover, Names
+from chc_ref.check.mapping.store_failover import COMMON, clock_of
 from chc_ref.core import messages as m
 from chc_ref.core.memory import Memory
 from chc_ref.core.root import RootState
@@ -22,14 +23,6 @@ from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, State
 
 
-def _clock(message: Any) -> Names:
-    return {"clock": message.clock}
-
-
-def _start(message: Any) -> Names:
-    return {"start": message.session}
-
-
 @attrs.frozen
 class StoreFailoverFlows(Failover):
     """The mapping."""
@@ -37,22 +30,10 @@ class StoreFailoverFlows(Failover):
     spec = "StoreFailoverFlows.tla"
     unmanaged = ("root",)
     messages: ClassVar[dict[type, Any]] = {
-        m.Packet: ("packet", lambda _, one: _clock(one)),
-        m.Delete: ("delete", lambda _, one: _clock(one)),
-        m.Deleted: ("deleted", lambda _, one: _clock(one)),
-        m.Committed: ("committed", lambda _, one: _clock(one)),
-        m.Output: ("output", lambda _, one: _clock(one)),
-        m.Acquire: ("acquire", lambda _, one: _clock(one)),
-        m.Granted: ("granted", lambda _, one: {**_clock(one), "value": _cached(one.values)}),
-        m.Apply: ("apply", lambda _, one: _clock(one.id)),
-        m.Checkpointed: ("checkpointed", lambda _, one: _clock(one.last)),
-        m.Start: ("start", lambda _, one: _start(one)),
-        m.Ready: ("ready", lambda _, one: _start(one)),
-        m.Recall: ("recall", lambda _, one: _start(one)),
-        m.Recollection: (
-            "recollection",
-            lambda of, one: {"start": one.session, "memory": of.recollection(one)},
-        ),
+        **COMMON,
+        m.Output: ("output", lambda _, one: clock_of(one)),
+        m.Acquire: ("acquire", lambda _, one: clock_of(one)),
+        m.Granted: ("granted", lambda _, one: {**clock_of(one), "value": _cached(one.values)}),
     }
 
     @property
