@@ -17,6 +17,7 @@ from rich.progress import TextColumn
 from rich.table import Table
 
 from chc_ref import __version__
+from chc_ref.check import STATES
 from chc_ref.console import err, out, progress
 from chc_ref.counts import counts
 from chc_ref.errors import ChcError, UsageError
@@ -69,7 +70,7 @@ def check(
     models: Annotated[Path | None, typer.Option(help="Folder of the models.")] = None,
     proofs: Annotated[Path | None, typer.Option(help="Folder of the proofs.")] = None,
     seconds: Annotated[float, typer.Option(min=0.0, help="Time limit of one check.")] = 600.0,
-    states: Annotated[int, typer.Option(min=1, help="Limit of states of one model.")] = 20_000_000,
+    states: Annotated[int, typer.Option(min=1, help="Limit of states of one model.")] = STATES,
     depth: Annotated[
         int | None, typer.Option(min=0, help="Expand states up to so many steps away.")
     ] = None,

@@ -15,7 +15,7 @@ from pathlib import Path
 import attrs
 import psutil
 
-from chc_ref.check import schedule
+from chc_ref.check import STATES, schedule
 from chc_ref.check.cells import Cells, Row
 from chc_ref.check.checkpoint import Checkpoint, read, write
 from chc_ref.check.halves import ENDLESS, Halves, Judge, Outcome, Parting, Search, most_halves, part
@@ -43,7 +43,7 @@ Progress = Callable[[int, int, int], None]
 class Limits:
     """Bounds of a search; hitting one makes the verdict INCONCLUSIVE."""
 
-    states: int = 20_000_000
+    states: int = STATES
     seconds: float = 600.0
     depth: int | None = None
     """Steps to the last states whose successors are looked at."""
