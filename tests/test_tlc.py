@@ -291,6 +291,18 @@ def test_every_witness_is_reached(module: Path) -> None:
     assert witnesses == {one.violated for one in of if one.kind == "witness"}
 
 
+@SPECIFIED
+def test_every_constant_is_assigned(module: Path) -> None:
+    """No instance lacks a constant of its module: those that are slow would not run to tell."""
+    of = BY_MODULE[module]
+    text = re.sub(r"\(\*.*?\*\)|\\\*[^\n]*", "", specified(of[0]) + module.read_text(), flags=re.S)
+    listed = re.findall(r"^CONSTANTS?\b(.*?)^(?=\S)", text, re.M | re.S)
+    constants = {name for one in listed for name in re.findall(r"\w+", re.sub(r"\(.*?\)", "", one))}
+    assert constants
+    for one in of:
+        assert constants <= set(re.findall(r"(\w+)\s*(?:=|<-)", one.cfg.read_text())), one.name
+
+
 def test_no_instance_leaves_states_out() -> None:
     """No constraint, view or symmetry: what is not looked at might hide what is wrong."""
     words = {word for one in INSTANCES for word, _ in config.sections(one.cfg.read_text())}
