@@ -11,6 +11,7 @@ from typing import NoReturn
 import attrs
 
 from chc_ref.errors import ChcError, UsageError
+from chc_ref.files import read_text, write_text
 
 
 class _Parser(argparse.ArgumentParser):
@@ -34,7 +35,7 @@ class Document:
     def check(self, root: Path) -> list[str]:
         """Give what is amiss in a checkout, and whether its document is out of date."""
         lines, document = self.gaps(root), root / self.file
-        if not document.is_file() or document.read_text(encoding="utf-8") != self.render(root):
+        if not document.is_file() or read_text(document) != self.render(root):
             lines.append(f"{self.file} is stale: python -m {self.module} --write")
         return lines
 
@@ -52,10 +53,10 @@ class Document:
                 print("\n".join(lines) or f"{self.file} is up to date, and there is no gap")
                 return 1 if lines else 0
             if options.write:
-                (root / self.file).write_text(self.render(root), encoding="utf-8")
+                write_text(root / self.file, self.render(root))
             else:
                 print(self.render(root), end="")
-        except (ChcError, OSError) as error:
+        except ChcError as error:
             print(f"{self.module}: {error}", file=sys.stderr)
             return 2
         return 0

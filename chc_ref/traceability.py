@@ -24,7 +24,7 @@ from typing import Any
 
 from chc_ref.documents import Document
 from chc_ref.errors import UsageError
-from chc_ref.files import read_toml
+from chc_ref.files import read_text, read_toml
 
 CLAUSES = "docs/clauses.toml"
 DOCUMENT = "docs/traceability.md"
@@ -139,7 +139,7 @@ def scan(root: Path, ids: Ids) -> frozenset[Citation]:
     for path in (root / "tests").glob("*.py"):
         found |= {Citation(one, "tests", path.stem, at) for one, at in _python(path, ids, True)}
     for path in (root / "specs").glob("*.tla"):
-        found |= {Citation(cited, "spec", path.stem) for cited in ids.found(_text(path))}
+        found |= {Citation(cited, "spec", path.stem) for cited in ids.found(read_text(path))}
     return frozenset(found)
 
 
@@ -162,7 +162,7 @@ def _python(path: Path, ids: Ids, tests: bool = False) -> Iterator[tuple[str, st
     In tests only what runs counts, and the module's docstring: not the headings between
     tests, nor the docstring of a class that a test makes use of.
     """
-    text = _text(path)
+    text = read_text(path)
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
@@ -204,13 +204,6 @@ def _comments(text: str, ids: Ids) -> Iterator[tuple[int, list[str]]]:
     for token in tokenize.generate_tokens(io.StringIO(text).readline):
         if token.type == tokenize.COMMENT:
             yield token.start[0], ids.found(token.string)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from None
 
 
 def gaps(families: Iterable[Family], citations: Iterable[Citation]) -> list[str]:
