@@ -15,14 +15,7 @@ from chc_ref.core.work import Loaded, Work
 from chc_ref.system.composition import State
 
 CHANNELS = {
-    "toInstance": ("root", "instance"),
     "begin": ("manager", "instance"),
-    "toRoot": ("instance", "root"),
-    "toStore": ("instance", "store"),
-    "fromStore": ("store", "instance"),
-    "toManager": ("instance", "manager"),
-    "toSink": ("instance", "sink"),
-    "commits": ("store", "root"),
     "replays": ("manager", "root"),
     "fences": ("manager", "store"),
     "fenced": ("store", "manager"),

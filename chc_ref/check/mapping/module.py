@@ -28,6 +28,17 @@ from chc_ref.system.world import Operate
 LOSE = dict.fromkeys(("root", "instance", "store", "manager", "sink"), "Lose")
 """One action for all that a crash loses."""
 
+CHANNELS = {
+    "toInstance": ("root", "instance"),
+    "toRoot": ("instance", "root"),
+    "toStore": ("instance", "store"),
+    "fromStore": ("store", "instance"),
+    "toManager": ("instance", "manager"),
+    "toSink": ("instance", "sink"),
+    "commits": ("store", "root"),
+}
+"""Channels that go by names, with sender and receiver: one for each instance, or one."""
+
 
 def takes(**by: Iterable[type]) -> dict[tuple[str, type], str]:
     """Name the actions by which components take messages, as ``RootTakesMove``."""
@@ -177,17 +188,17 @@ class Module:
             yield source, to, [self.message(item, source) for item in content]
 
     def channels(self, state: State, named: dict[str, tuple[str, str]]) -> Names:
-        """Give what is under way, by the module's names of kinds of channels."""
+        """Give what is under way on ``CHANNELS``, and on further ones."""
         found = {(source, to): content for source, to, content in self.under_way(state)}
-        return {
-            name: found[source, to]
-            if "instance" not in (source, to)
-            else {
-                one: found[one if source == "instance" else source, one if to == "instance" else to]
-                for one in self.instances
-            }
-            for name, (source, to) in named.items()
-        }
+        contents: Names = {}
+        for name, (source, to) in {**CHANNELS, **named}.items():
+            if source == "instance":
+                contents[name] = {one: found[one, to] for one in self.instances}
+            elif to == "instance":
+                contents[name] = {one: found[source, one] for one in self.instances}
+            else:
+                contents[name] = found[source, to]
+        return contents
 
     def channel(self, state: State, receivers: dict[Address, set[Address]]) -> Names:
         """Give what is under way from everybody to everybody, but for channels never used."""

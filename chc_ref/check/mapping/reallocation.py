@@ -16,17 +16,7 @@ from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, State
 from chc_ref.system.world import Arrival
 
-CHANNELS = {
-    "toInstance": ("root", "instance"),
-    "toRoot": ("instance", "root"),
-    "toStore": ("instance", "store"),
-    "fromStore": ("store", "instance"),
-    "toManager": ("instance", "manager"),
-    "toSink": ("instance", "sink"),
-    "commits": ("store", "root"),
-    "questions": ("root", "manager"),
-    "orders": ("manager", "root"),
-}
+CHANNELS = {"questions": ("root", "manager"), "orders": ("manager", "root")}
 
 
 @attrs.frozen
