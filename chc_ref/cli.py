@@ -18,7 +18,7 @@ from rich.table import Table
 
 from chc_ref import __version__
 from chc_ref.check import STATES
-from chc_ref.console import err, out, progress
+from chc_ref.console import Json, err, out, progress
 from chc_ref.counts import counts
 from chc_ref.errors import ChcError, UsageError
 from chc_ref.export import command as export
@@ -35,7 +35,7 @@ app = typer.Typer(
     help="Checked reference implementation of CHC.",
 )
 
-Json = Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")]
+ChainName = Annotated[str, typer.Argument(metavar="CHAIN", help="A TOML file, or MODULE:OBJECT.")]
 Inside = Annotated[
     list[str] | None, typer.Option(help="Network of inside hosts; inferred by default.")
 ]
@@ -381,7 +381,7 @@ def variants(
 
 @app.command()
 def chain(
-    name: Annotated[str, typer.Argument(metavar="CHAIN", help="A TOML file, or MODULE:OBJECT.")],
+    name: ChainName,
     mermaid: Annotated[bool, typer.Option("--mermaid", help="Print a Mermaid flowchart.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -401,7 +401,7 @@ def chain(
 
 @app.command()
 def partition(
-    name: Annotated[str, typer.Argument(metavar="CHAIN", help="A TOML file, or MODULE:OBJECT.")],
+    name: ChainName,
     capture: Annotated[Path, typer.Option(help="A pcap or pcapng file.")],
     instances: Annotated[
         int | None, typer.Option(min=1, max=64, help="Instances of each vertex, for the chain's.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chc_ref.console import err, out, progress
+from chc_ref.console import Json, err, out, progress
 
 if TYPE_CHECKING:
     from chc_ref.verdict import Report
@@ -25,9 +25,7 @@ def counts(
     slow: Annotated[bool, typer.Option(help="Count the models that are marked slow, too.")] = False,
     seconds: Annotated[float, typer.Option(min=0.0, help="Time limit of one search.")] = 600.0,
     states: Annotated[int, typer.Option(min=1, help="Limit of states of one model.")] = 200_000_000,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on standard output.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Count the states of models, and compare them with what is pinned in counts.toml.
 

@@ -1,4 +1,4 @@
-"""Reading what users write, TOML and Python: one clear error for each way to get it wrong."""
+"""Files that users write or name: one clear error for each way to get one wrong."""
 
 from __future__ import annotations
 
@@ -28,6 +28,34 @@ Keys = Mapping[str, tuple[type, bool]]
 """Key of a table: its type, and whether it must be there."""
 
 
+def read_text(path: Path) -> str:
+    """Read a text.
+
+    Raises:
+        UsageError: it cannot be read, or is no text.
+
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path}: {error}") from None
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text.
+
+    Raises:
+        UsageError: it cannot be written.
+
+    """
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}") from None
+
+
 def read_toml(path: Path) -> dict[str, Any]:
     """Read a TOML file.
 
@@ -36,10 +64,8 @@ def read_toml(path: Path) -> dict[str, Any]:
 
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
-    except ValueError as error:  # of TOML or of UTF-8
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path}: {error}") from None
 
 

@@ -12,19 +12,19 @@ only when a citation does.
 
 from __future__ import annotations
 
-import argparse
 import ast
 import io
 import re
 import sys
 import tokenize
-import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-from chc_ref.errors import ChcError, UsageError
+from chc_ref.documents import Document
+from chc_ref.errors import UsageError
+from chc_ref.files import read_text, read_toml
 
 CLAUSES = "docs/clauses.toml"
 DOCUMENT = "docs/traceability.md"
@@ -77,7 +77,7 @@ def load_clauses(path: Path) -> tuple[Family, ...]:
 
     """
     try:
-        return tuple(_family(table) for table in _toml(path)["family"])
+        return tuple(_family(table) for table in read_toml(path)["family"])
     except (KeyError, TypeError, AttributeError) as error:
         raise UsageError(f"{path}: malformed: {error}") from None
 
@@ -139,14 +139,14 @@ def scan(root: Path, ids: Ids) -> frozenset[Citation]:
     for path in (root / "tests").glob("*.py"):
         found |= {Citation(one, "tests", path.stem, at) for one, at in _python(path, ids, True)}
     for path in (root / "specs").glob("*.tla"):
-        found |= {Citation(cited, "spec", path.stem) for cited in ids.found(_text(path))}
+        found |= {Citation(cited, "spec", path.stem) for cited in ids.found(read_text(path))}
     return frozenset(found)
 
 
 def _models(folder: Path, ids: Ids) -> Iterator[Citation]:
     """Give what models and TLA+ instances cite: in ``clauses``, and as what they violate."""
     for path in folder.glob("*.toml"):
-        table = _toml(path)
+        table = read_toml(path)
         entries = [("models", path.stem, table)] if "chc_model" in table else []
         if path.name == "manifest.toml":
             entries = [("TLA+", str(one.get("name")), one) for one in table.get("instance", ())]
@@ -162,7 +162,7 @@ def _python(path: Path, ids: Ids, tests: bool = False) -> Iterator[tuple[str, st
     In tests only what runs counts, and the module's docstring: not the headings between
     tests, nor the docstring of a class that a test makes use of.
     """
-    text = _text(path)
+    text = read_text(path)
     try:
         tree = ast.parse(text)
     except SyntaxError as error:
@@ -206,20 +206,6 @@ def _comments(text: str, ids: Ids) -> Iterator[tuple[int, list[str]]]:
             yield token.start[0], ids.found(token.string)
 
 
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path}: {error}") from None
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(_text(path))
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: {error}") from None
-
-
 def gaps(families: Iterable[Family], citations: Iterable[Citation]) -> list[str]:
     """Say what is amiss, one line each; nothing when all is well."""
     citations = sorted(citations)
@@ -248,24 +234,17 @@ def _place(citation: Citation) -> str:
     return kind + f"{citation.module}.{citation.name}".rstrip(".")
 
 
-def check(root: Path) -> list[str]:
-    """Give the gaps of a project, and whether its document is out of date.
-
-    Raises:
-        UsageError: a file is malformed.
-
-    """
-    families, citations = _project(root)
-    lines = gaps(families, citations)
-    document = root / DOCUMENT
-    if not document.is_file() or _text(document) != render(families, citations):
-        lines.append(f"{DOCUMENT} is stale: python -m chc_ref.traceability --write")
-    return lines
-
-
 def _project(root: Path) -> tuple[tuple[Family, ...], frozenset[Citation]]:
     families = load_clauses(root / CLAUSES)
     return families, scan(root, Ids(families))
+
+
+def _gaps(root: Path) -> list[str]:
+    return gaps(*_project(root))
+
+
+def _rendered(root: Path) -> str:
+    return render(*_project(root))
 
 
 INTRODUCTION = """# Traceability
@@ -315,41 +294,7 @@ def _by_module(citations: list[Citation]) -> list[str]:
     return [f"`{m}`" + (f" ({', '.join(names)})" if names else "") for m, names in modules.items()]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UsageError(message)
-
-
-def _root() -> Path:
-    for place in (Path.cwd(), Path(__file__).resolve().parent.parent):
-        if (place / CLAUSES).is_file():
-            return place
-    raise UsageError(f"no {CLAUSES} here: run this in a checkout")
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command; gives its exit code: 0, 1 for a gap, 2 for bad usage."""
-    parser = _Parser(prog="chc_ref.traceability", description="Clauses, code and checks.")
-    one = parser.add_mutually_exclusive_group()
-    one.add_argument("--write", action="store_true", help=f"write {DOCUMENT}")
-    one.add_argument("--check", action="store_true", help="name every gap")
-    try:
-        options = parser.parse_args(arguments)
-        root = _root()
-        if options.check:
-            lines = check(root)
-            print("\n".join(lines) or "every clause is implemented and checked, or planned")
-            return 1 if lines else 0
-        text = render(*_project(root))
-        if options.write:
-            (root / DOCUMENT).write_text(text, encoding="utf-8")
-        else:
-            print(text, end="")
-    except (ChcError, OSError) as error:
-        print(f"chc_ref.traceability: {error}", file=sys.stderr)
-        return 2
-    return 0
-
+MADE = Document("chc_ref.traceability", DOCUMENT, CLAUSES, _rendered, _gaps)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(MADE.main())

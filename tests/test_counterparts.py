@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from chc_ref import documents
 from chc_ref.errors import UsageError
-from chc_ref.tlc.counterparts import DOCUMENT, ablations, counterparts, main, render
+from chc_ref.tlc.counterparts import DOCUMENT, MADE, ablations, counterparts, render
 from chc_ref.variants.library import SHIPPED
 
 HERE = Path(__file__).parent.parent
@@ -63,10 +64,12 @@ def test_the_command(
 ) -> None:
     """It prints what it would write, and refuses what it does not know."""
     monkeypatch.chdir(HERE)
-    assert main([]) == 0
+    assert MADE.main([]) == 0
     assert capsys.readouterr().out == (HERE / DOCUMENT).read_text()
-    assert main(["--check"]) == 2
+    assert MADE.main(["--check"]) == 0
+    assert MADE.main(["--chek"]) == 2
     monkeypatch.chdir(tmp_path)
-    assert main([]) == 2
+    monkeypatch.setattr(documents, "__file__", str(tmp_path / "a" / "b.py"))
+    assert MADE.main([]) == 2
     assert "manifest.toml" in capsys.readouterr().err
     assert len(SHIPPED) > len(ablations())

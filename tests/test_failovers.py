@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from graphs import agree, beside, dumped, explored
 
-from chc_ref.check.mapping.component_failover import Failover
 from chc_ref.check.mapping.root_failover import RootFailover
 from chc_ref.check.mapping.store_failover import StoreFailover
 from chc_ref.check.mapping.store_failover_flows import StoreFailoverFlows
@@ -61,7 +60,7 @@ def flows(packets: str, checkpoints: int = 0, crashes: int = 1) -> dict[str, Any
     return table
 
 
-def mapping_of(core: Explored) -> Failover:
+def mapping_of(core: Explored) -> RootFailover | StoreFailover:
     """Give the mapping for a chain: one with write-ahead logs is there for its store."""
     chain = core.system.physical.chain
     (vertex,) = chain.vertices

@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).parent.parent / "chc_ref"
 LAYERS = (
     {"errors"},
     {"core"},
-    {"nfs", "verdict", "files", "itf"},
+    {"nfs", "verdict", "files", "itf", "documents"},
     {"chains"},
     {"system", "require", "variants"},
     {"check", "prove", "net", "replay"},

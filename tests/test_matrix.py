@@ -135,6 +135,7 @@ def test_the_core_is_a_part_of_what_results_are_known_by() -> None:
     }
     others = {
         "__init__.py",
+        "documents.py",
         "errors.py",
         "files.py",
         "itf.py",

@@ -6,20 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from chc_ref import traceability
+from chc_ref import documents
 from chc_ref.errors import UsageError
 from chc_ref.traceability import (
     CHECKS,
     CLAUSES,
     DOCUMENT,
+    MADE,
     Citation,
     Clause,
     Family,
     Ids,
-    check,
     gaps,
     load_clauses,
-    main,
     render,
     scan,
 )
@@ -58,7 +57,7 @@ def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
     monkeypatch.chdir(tmp_path)
-    assert main(["--write"]) == 0
+    assert MADE.main(["--write"]) == 0
     return tmp_path
 
 
@@ -67,13 +66,13 @@ def _edit(root: Path, name: str, old: str, new: str) -> list[str]:
     text = (root / name).read_text()
     assert old in text
     (root / name).write_text(text.replace(old, new))
-    assert main(["--write"]) == 0
-    return check(root)
+    assert MADE.main(["--write"]) == 0
+    return MADE.check(root)
 
 
 def test_every_clause_is_implemented_and_checked_or_planned() -> None:
     """The project has no gap, and its document is up to date."""
-    assert check(ROOT) == []
+    assert MADE.check(ROOT) == []
 
 
 def test_a_clause_that_the_scan_no_longer_finds_is_a_gap() -> None:
@@ -105,10 +104,10 @@ def test_a_clause_that_the_scan_no_longer_finds_is_a_gap() -> None:
 )
 def test_each_kind_of_gap_is_named(toy: Path, name: str, old: str, new: str, gap: str) -> None:
     """A seeded fault gives one line, which says what and where."""
-    assert check(toy) == []
+    assert MADE.check(toy) == []
     (found,) = _edit(toy, name, old, new)
     assert found.startswith(gap)
-    assert main(["--check"]) == 1
+    assert MADE.main(["--check"]) == 1
 
 
 def test_neither_a_specification_nor_a_driver_is_a_check(toy: Path) -> None:
@@ -171,14 +170,14 @@ def test_a_stale_document_is_a_gap(toy: Path, capsys: pytest.CaptureFixture[str]
     """A document that was edited, or is not there, is to be written anew."""
     document = toy / DOCUMENT
     document.write_text(document.read_text() + "more\n")
-    assert main(["--check"]) == 1
+    assert MADE.main(["--check"]) == 1
     assert (
         capsys.readouterr().out
         == f"{DOCUMENT} is stale: {'python -m chc_ref.traceability'} --write\n"
     )
     document.unlink()
-    assert len(check(toy)) == 1
-    assert main(["--write"]) == main(["--check"]) == 0
+    assert len(MADE.check(toy)) == 1
+    assert MADE.main(["--write"]) == MADE.main(["--check"]) == 0
 
 
 @pytest.mark.parametrize(
@@ -213,7 +212,7 @@ def test_bad_usage_is_one_line(
     arguments: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """No traceback: one line on standard error, and exit code 2."""
-    assert main(arguments) == 2
+    assert MADE.main(arguments) == 2
     error = capsys.readouterr().err
     assert complaint in error
     assert error.count("\n") == 1
@@ -224,6 +223,6 @@ def test_a_folder_without_clauses_is_bad_usage(
 ) -> None:
     """An installed package has no documents, and says where to go."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(traceability, "__file__", str(tmp_path / "a" / "b.py"))
-    assert main([]) == 2
+    monkeypatch.setattr(documents, "__file__", str(tmp_path / "a" / "b.py"))
+    assert MADE.main([]) == 2
     assert "run this in a checkout" in capsys.readouterr().err

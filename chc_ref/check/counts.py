@@ -15,7 +15,7 @@ import attrs
 
 from chc_ref.check.explore import Method
 from chc_ref.errors import UsageError
-from chc_ref.files import at, read_toml
+from chc_ref.files import at, read_toml, write_text
 from chc_ref.verdict import Report, Verdict
 
 FILE = "counts.toml"
@@ -115,7 +115,4 @@ def write(path: Path, counts: Mapping[str, Counts]) -> None:
         f"{name} = {{ {', '.join(f'{key} = {n}' for key, n in of.items())} }}\n"
         for name, of in sorted(counts.items())
     )
-    try:
-        path.write_text(HEAD + "".join(lines), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+    write_text(path, HEAD + "".join(lines))

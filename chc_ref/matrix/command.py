@@ -12,8 +12,9 @@ import attrs
 import typer
 from rich.console import Group, RenderableType
 
-from chc_ref.console import out, progress
+from chc_ref.console import Json, out, progress
 from chc_ref.errors import UsageError
+from chc_ref.files import write_text
 from chc_ref.reducing.options import ReduceOption, reductions
 
 if TYPE_CHECKING:
@@ -61,9 +62,7 @@ def matrix(
     ] = "auto",
     reduce: ReduceOption = "",
     cache: Annotated[bool, typer.Option(help="Remember results, and use remembered ones.")] = True,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on standard output.")
-    ] = False,
+    as_json: Json = False,
     table3: Annotated[
         bool, typer.Option("--table3", help="The paper's Table 3 instead: failures together.")
     ] = False,
@@ -100,7 +99,7 @@ def matrix(
         printed, code = _variants(variants or [], where, limits, (walks, seeds), search)
     for path, text in ((markdown, printed.markdown), (html, printed.html)):
         if path is not None:
-            _write(path, text)
+            write_text(path, text)
     if as_json:
         print(json.dumps(printed.data))
     else:
@@ -202,13 +201,6 @@ def _variants(
 
 def _summary(searches: int, remembered: int) -> str:
     return f"{searches} searches, {remembered} of them remembered"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
 
 
 def _judged(rows: list[Row], named: bool) -> tuple[int, list[str]]:

@@ -10,8 +10,9 @@ import typer
 from rich.progress import TextColumn
 from rich.table import Table
 
-from chc_ref.console import out, progress
+from chc_ref.console import Json, out, progress
 from chc_ref.errors import UsageError
+from chc_ref.files import write_text
 
 if TYPE_CHECKING:
     from chc_ref.tlc.output import Outcome
@@ -47,9 +48,7 @@ def tlc(
     itf: Annotated[
         Path | None, typer.Option(help="Write the counterexample to this file, as ITF JSON.")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="One JSON object on standard output.")
-    ] = False,
+    as_json: Json = False,
 ) -> None:
     """Run TLC on a TLA+ specification, with the TLC and Java that came with the package.
 
@@ -108,11 +107,7 @@ def _judged(ran: Ran, spec: Path, config: Path, settings: Settings, quiet: bool)
 def _write(path: Path, outcome: Outcome, report: Report) -> None:
     if outcome.trace is None:
         raise UsageError(f"{path}: not written: {report.model} has no counterexample")
-    try:
-        about = f"{report.model}: {report.violated}"
-        path.write_text(outcome.trace.to_itf(about), encoding="utf-8")
-    except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from None
+    write_text(path, outcome.trace.to_itf(f"{report.model}: {report.violated}"))
 
 
 def _as_data(report: Report, outcome: Outcome, covered: bool) -> dict[str, Any]:

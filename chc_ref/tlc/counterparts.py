@@ -7,6 +7,7 @@ that, and from the models of the ablations, this writes ``docs/ablations.md``.
 
     python -m chc_ref.tlc.counterparts            print the document
     python -m chc_ref.tlc.counterparts --write    write it
+    python -m chc_ref.tlc.counterparts --check    tell whether it is stale; exit code 1 when it is
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import attrs
 
+from chc_ref.documents import Document
 from chc_ref.errors import UsageError
 from chc_ref.files import read_toml
 from chc_ref.tlc.instances import Instance, load_manifest
@@ -110,22 +112,11 @@ def _row(one: Counterparts) -> str:
     return f"| {' | '.join(cells)} | {'<br>'.join(shown)} |"
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Run the command in a checkout; gives its exit code: 0, or 2 for an error."""
-    given = sys.argv[1:] if arguments is None else arguments
-    try:
-        if given not in ([], ["--write"]):
-            raise UsageError("takes nothing but --write")
-        text = render(counterparts(Path("models")))
-        if given:
-            Path(DOCUMENT).write_text(text, encoding="utf-8")
-        else:
-            print(text, end="")
-    except (UsageError, OSError) as error:
-        print(f"chc_ref.tlc.counterparts: {error}", file=sys.stderr)
-        return 2
-    return 0
+def _rendered(root: Path) -> str:
+    return render(counterparts(root / "models"))
 
+
+MADE = Document("chc_ref.tlc.counterparts", DOCUMENT, f"models/{MANIFEST}", _rendered)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(MADE.main())

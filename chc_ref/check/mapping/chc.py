@@ -1,42 +1,24 @@
-"""What the core's states and steps are called in ``specs/CHC.tla``.
-
-Names and selection alone: what the specification leaves out is either constant in its models, or
-follows from what it has. That the mapping loses nothing shows in the comparison, which wants
-different images for different states.
-"""
+"""What the core's states and steps are called in ``specs/CHC.tla``."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
-from chc_ref.check.mapping.vertex import machine, token_bits
+from chc_ref.check.mapping.module import Module, takes
+from chc_ref.check.mapping.records import Names, Read, only, records
 from chc_ref.core import messages as m
+from chc_ref.core.memory import Memory
 from chc_ref.core.operations import Push
-from chc_ref.core.values import Address, Flow, ObjectKey, UpdateId, vertex_of
+from chc_ref.core.root import RootState
+from chc_ref.core.values import ObjectKey, UpdateId, vertex_of
 from chc_ref.core.work import InstanceState, Work
 from chc_ref.errors import UsageError
 from chc_ref.itf import Record
 from chc_ref.nfs.tiny import Earliest
-from chc_ref.system.composition import Action, Happen, State, System
-from chc_ref.system.network import Deliver
+from chc_ref.system.composition import State
 from chc_ref.system.world import Arrival
-
-Names = dict[Any, Any]
-
-TAKES = {
-    ("root", m.Delete): "RootTakesDelete",
-    ("root", m.Committed): "RootTakesCommitted",
-    ("instance", m.Packet): "InstanceTakesPacket",
-    ("instance", m.Granted): "InstanceTakesGranted",
-    ("instance", m.Result): "InstanceTakesResult",
-    ("instance", m.Deleted): "InstanceTakesDeleted",
-    ("store", m.Acquire): "StoreTakesAcquire",
-    ("store", m.Apply): "StoreTakesApply",
-    ("sink", m.Output): "SinkTakesOutput",
-}
-"""Action of the specification, by the component that takes a message and the kind of message."""
 
 NO_PACKET = {
     "type": "packet",
@@ -55,23 +37,44 @@ COUNTERS = ("count", "total", "marked")
 SHARED = "all"
 """What stands for the key of an object that all flows share."""
 
+READERS: dict[str, Read] = {
+    "earlier": lambda of, item: of.updates(item.clock, item.earlier),
+    "id": lambda of, item: _update(item.id),
+    "number": lambda of, item: 0 if item.id.object.name in COUNTERS else item.value,
+    "operation": lambda of, item: _brought(item.operation),
+    "said": lambda of, item: list(item.headers[2:]),
+    "token": lambda of, item: only(of.updates(item.clock, [(item.branch, item.token)])),
+    "values": lambda of, item: _number(item.values),
+    "vector": lambda of, item: of.updates(item.clock, [(item.branch, item.vector)]),
+    "vectors": lambda of, item: of.updates(item.clock, item.vectors),
+}
+
 
 @attrs.frozen
-class CHC:
+class CHC(Module):
     """The mapping for one root, one store, no moves, clones or failures."""
 
-    system: System
-
-    @property
-    def instances(self) -> tuple[Address, ...]:
-        """Give all instances."""
-        every = self.system.physical.instances.values()
-        return tuple(sorted(one for instances in every for one in instances))
-
-    @property
-    def flows(self) -> tuple[Flow, ...]:
-        """Give the flows that have packets."""
-        return tuple(sorted({arrival.flow for arrival in self.system.world.arrivals}, key=repr))
+    happens: ClassVar = {Arrival: "Arrive"}
+    takes = takes(
+        root=(m.Delete, m.Committed),
+        instance=(m.Packet, m.Granted, m.Result, m.Deleted),
+        store=(m.Acquire, m.Apply),
+        sink=(m.Output,),
+    )
+    messages = records(
+        {
+            m.Packet: "packet: clock branch said induced=vector before=earlier",
+            m.Acquire: "acquire: clock branch",
+            m.Granted: "granted: clock branch number=values",
+            m.Apply: "apply: blocking update=id number=operation",
+            m.Result: "result: update=id number",
+            m.Committed: "committed: update=token",
+            m.Delete: "delete: clock branch vector=vectors",
+            m.Deleted: "deleted: clock branch first",
+            m.Output: "output: clock branch said",
+        },
+        READERS,
+    )
 
     @property
     def constants(self) -> Names:
@@ -79,65 +82,48 @@ class CHC:
         physical = self.system.physical
         vertices = {vertex.name: vertex for vertex in physical.chain.vertices}
         if wrong := [v.nf.name for v in vertices.values() if v.nf.name not in KINDS]:
-            raise UsageError(f"CHC.tla has no NF {wrong[0]!r}")
+            raise UsageError(f"{self.file} has no NF {wrong[0]!r}")
         return {
             "Vertices": set(vertices),
             "Kind": {name: vertex.nf.name for name, vertex in vertices.items()},
             "Instances": set(self.instances),
             "VertexOf": {one: vertex_of(one) for one in self.instances},
             "Below": {name: self._below(name) for name in ("root", *vertices)},
-            "Arrivals": [arrival.flow for arrival in self.system.world.arrivals],
-            "Home": {
-                name: {flow: v.division.home(flow) for flow in self.flows}
-                for name, v in vertices.items()
-            },
+            "Arrivals": self.packets,
+            "Home": {name: self.home(vertex) for name, vertex in vertices.items()},
             "Identifier": {
                 (vertex, declared.name): number
-                for number, (vertex, declared) in enumerate(token_bits(self.system), start=1)
+                for number, (vertex, declared) in enumerate(self.bits, start=1)
             },
         }
 
     def _below(self, name: str) -> list[str]:
         at = "root" if name == "root" else self.system.physical.instances[name][0]
-        return [edge.vertex for edge in machine(self.system, at).splitter.downstream]
-
-    # ------------------------------------------------------------------ steps
-
-    def action(self, state: State, action: Action) -> str:
-        """Give the name of the action that a step of the core is."""
-        match action:
-            case Happen(_, Arrival()):
-                return "Arrive"
-            case Deliver(source, to):
-                message = state.channels[self.system.channel(source, to)][0]
-                kind = "instance" if to in self.instances else to
-                if (kind, type(message)) in TAKES:
-                    return TAKES[kind, type(message)]
-        raise UsageError(f"CHC.tla has no action for {action!r}")
+        return [edge.vertex for edge in self.machine(at).splitter.downstream]
 
     # ------------------------------------------------------------------ states
 
     def state(self, state: State) -> Names:
         """Give the value of every variable of the specification."""
-        of = {name: state.components[at] for name, at in self.system.index.items()}
+        of = self.system.view(state)
         nodes = {one: of[one].instance for one in self.instances}
         return {
             "clock": of["root"].root.count,
             "log": self._log(of["root"].root),
-            "queue": {one: [self._message(p) for _, p in node.fifo] for one, node in nodes.items()},
-            "ready": {one: [self._message(p) for p in node.ready] for one, node in nodes.items()},
+            "queue": {one: self.queued(node.fifo) for one, node in nodes.items()},
+            "ready": {one: self.listed(node.ready) for one, node in nodes.items()},
             "waiting": {one: self._waiting(node) for one, node in nodes.items()},
             "cached": {one: self._cached(node) for one, node in nodes.items()},
             "work": {one: self._work(node.work) for one, node in nodes.items()},
             **self._store(of["store"].memory),
-            "delivered": [self._message(output) for output in of["sink"].outputs],
+            "delivered": self.listed(of["sink"].outputs),
             "channel": self._channels(state),
         }
 
-    def _log(self, root: Any) -> Names:
+    def _log(self, root: RootState) -> Names:
         return {
             clock: self._entry(root.log.get(clock), clock)
-            for clock in range(1, len(self.system.world.arrivals) + 1)
+            for clock in range(1, len(self.packets) + 1)
         }
 
     def _entry(self, entry: m.LogEntry | None, clock: int) -> Names:
@@ -147,14 +133,12 @@ class CHC:
         return {
             "logged": True,
             "ended": set(entry.ended),
-            "vector": self._updates(clock, entry.vectors.items()),
-            "signals": self._updates(clock, entry.signals.items()),
+            "vector": self.updates(clock, entry.vectors.items()),
+            "signals": self.updates(clock, entry.signals.items()),
         }
 
     def _waiting(self, node: InstanceState) -> Names:
-        return {
-            flow: [self._message(p) for p in node.blocked.get((flow, 0), ())] for flow in self.flows
-        }
+        return {flow: self.listed(node.blocked.get((flow, 0), ())) for flow in self.flows}
 
     def _cached(self, node: InstanceState) -> Names:
         of = {flow: node.owned.get(flow) for flow in self.flows}
@@ -167,9 +151,9 @@ class CHC:
         if work.leaving.outputs:  # what it says is said already
             (headers,) = work.leaving.outputs
             packet = attrs.evolve(packet, headers=headers)
-        return {"packet": self._message(packet), "awaits": work.wait.value}
+        return {"packet": self.message(packet), "awaits": work.wait.value}
 
-    def _store(self, memory: Any) -> Names:
+    def _store(self, memory: Memory) -> Names:
         chain = self.system.physical.chain
         objects = [
             ObjectKey(vertex.name, declared.name, key)
@@ -178,15 +162,7 @@ class CHC:
             for key in (self.flows if declared.per_flow else [()])
         ]
         return {
-            "owner": {
-                vertex.name: {
-                    flow: owner.instance
-                    if (owner := memory.owners.get((vertex.name, flow))) is not None
-                    else "nothing"
-                    for flow in self.flows
-                }
-                for vertex in chain.vertices
-            },
+            "owner": {vertex.name: self._owners(memory, vertex.name) for vertex in chain.vertices},
             "applied": {
                 _object(key): self._applied(memory, key) for key in objects if key.name in COUNTERS
             },
@@ -197,12 +173,16 @@ class CHC:
             },
         }
 
-    def _applied(self, memory: Any, key: ObjectKey) -> list[Any]:
+    def _owners(self, memory: Memory, vertex: str) -> Names:
+        owners = {flow: memory.owners.get((vertex, flow)) for flow in self.flows}
+        return {flow: owner.instance if owner else "nothing" for flow, owner in owners.items()}
+
+    def _applied(self, memory: Memory, key: ObjectKey) -> list[Any]:
         """Give the updates of an object in their order: each has counted one further (MOVE-7)."""
         of = {record.result: one for one, record in memory.records.items() if one.object == key}
         return [_update(one) for _, one in sorted(of.items())]
 
-    def _noted(self, memory: Any, key: ObjectKey) -> Names:
+    def _noted(self, memory: Memory, key: ObjectKey) -> Names:
         """Give the value of another object, and what each of its updates has returned."""
         (initial,) = (
             vertex.nf.declared(key.name).initial
@@ -218,63 +198,18 @@ class CHC:
         every = self.instances
         ends = [(a, b) for a in every for b in (*every, "root", "store", "sink")]
         ends += [(a, b) for a in ("root", "store") for b in every]
-        ends.append(("store", "root"))
-        return {pair: [self._message(one) for one in self._content(state, pair)] for pair in ends}
+        found = {(source, to): content for source, to, content in self.under_way(state)}
+        return {pair: found.get(pair, []) for pair in (*ends, ("store", "root"))}
 
-    def _content(self, state: State, pair: tuple[Address, Address]) -> tuple[Any, ...]:
-        at = self.system.channel_index.get(pair)
-        return () if at is None else state.channels[at]
-
-    # ------------------------------------------------------------------ messages
-
-    def _message(self, item: Any) -> Names:
-        match item:
-            case m.Packet(clock, _, headers, branch):
-                before = self._updates(clock, item.earlier)
-                induced = self._updates(clock, [(branch, item.vector)])
-                said = list(headers[2:])
-                return {
-                    "type": "packet",
-                    "clock": clock,
-                    "branch": branch,
-                    "said": said,
-                    "induced": induced,
-                    "before": before,
-                }
-            case m.Acquire(_, _, clock, branch=branch):
-                return {"type": "acquire", "clock": clock, "branch": branch}
-            case m.Granted(_, _, clock, values, branch=branch):
-                number = _number(values)
-                return {"type": "granted", "clock": clock, "branch": branch, "number": number}
-            case m.Apply(update, operation, blocking=blocking):
-                of = {"update": _update(update), "number": _brought(operation)}
-                return {"type": "apply", "blocking": blocking, **of}
-            case m.Result(update, value):
-                number = 0 if update.object.name in COUNTERS else value
-                return {"type": "result", "update": _update(update), "number": number}
-            case m.Committed(clock, branch, token):
-                (of,) = self._updates(clock, [(branch, token)])
-                return {"type": "committed", "update": of}
-            case m.Delete(clock, branch, _, vectors):
-                vector = self._updates(clock, vectors)
-                return {"type": "delete", "clock": clock, "branch": branch, "vector": vector}
-            case m.Deleted(clock, branch, first):
-                return {"type": "deleted", "clock": clock, "branch": branch, "first": first}
-            case m.Output(clock, branch, _, headers):
-                said = list(headers[2:])
-                return {"type": "output", "clock": clock, "branch": branch, "said": said}
-        raise UsageError(f"CHC.tla has no message like {item!r}")
-
-    def _updates(self, clock: int, vectors: Any) -> set[Any]:
+    def updates(self, clock: int, vectors: Any) -> set[Any]:
         """Give the updates whose token bits are set, of each (branch, vector) (DEL-1)."""
-        flow = self.system.world.arrivals[clock - 1].flow
+        flow = self.packets[clock - 1]
         found = set()
-        bits = token_bits(self.system)
         for branch, vector in vectors:
-            for bit, (vertex, declared) in enumerate(bits):
+            for bit, (vertex, declared) in enumerate(self.bits):
                 if vector >> bit & 1:
                     key = ObjectKey(vertex, declared.name, flow if declared.per_flow else ())
-                    nth = bit - bits.index((vertex, declared))
+                    nth = bit - self.bits.index((vertex, declared))
                     found.add(_update(UpdateId(clock, branch, key, nth)))
         return found
 

@@ -1,137 +1,118 @@
 """What the core's states and steps are called in ``specs/ReallocationRow.tla``.
 
-Names and selection alone, as in ``failover_row``, to which this adds what moves need, and from
-which it leaves out what has to do with forgetting.
+To ``failover_row`` this adds what moves need, and it leaves out what has to do with forgetting.
 """
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import Any, ClassVar
 
 import attrs
 
-from chc_ref.check.mapping import failover
-from chc_ref.check.mapping.failover_row import NOBODY, FailoverRow, value_of
-from chc_ref.check.mapping.vertex import Names
+from chc_ref.check.mapping import failures, moves
+from chc_ref.check.mapping.failover_row import READERS, FailoverRow, value_of
+from chc_ref.check.mapping.module import takes
+from chc_ref.check.mapping.records import NOBODY, Names, records
 from chc_ref.core import messages as m
+from chc_ref.core.directory import ManagerState
+from chc_ref.core.memory import Memory
 from chc_ref.core.node import NodeState
-from chc_ref.core.splitter import Copy, Remind, SplitterState, Tenure, To
-from chc_ref.core.values import Address, Flow, vertex_of
+from chc_ref.core.splitter import Copy, Remind, SplitterState
+from chc_ref.core.values import Address, vertex_of
 from chc_ref.core.work import Handover, Loaded
-from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, State
-from chc_ref.system.world import Operate
-
-TAKES: dict[tuple[str, type], str] = {
-    **failover.TAKES,
-    **{(kind, m.Move): "SplitterTakesMove" for kind in ("root", "instance")},
-    **{(kind, m.Since): "SplitterTakesSince" for kind in ("root", "instance")},
-    ("instance", m.LastMark): "InstanceTakesLastMark",
-    ("instance", m.Passed): "InstanceTakesPassed",
-    ("store", m.Release): "StoreTakesRelease",
-    ("manager", m.Begin): "ManagerTakesBegin",
-    ("manager", m.HandedOver): "ManagerTakesHandedOver",
-    ("sink", m.Passed): "SinkTakesPassed",
-}
-"""Action of the specification, by the component that takes a message and the kind of message."""
 
 
 @attrs.frozen
 class ReallocationRow(FailoverRow):
     """The mapping for models of a row of vertices, in which flows move and instances fail."""
 
-    takes: ClassVar = TAKES
-    happens: ClassVar = {**failover.HAPPENS, Operate: "AskMove"}
-
-    @cached_property
-    def flows(self) -> tuple[Flow, ...]:
-        """Give the flows that have packets, or are moved."""
-        world = self.system.world
-        moved = {wish.flow for wish in world.wishes if isinstance(wish, m.MoveRequested)}
-        return tuple(sorted({arrival.flow for arrival in world.arrivals} | moved, key=repr))
-
-    @property
-    def unknown(self) -> int:
-        """Give what stands for a clock that nobody knows yet."""
-        return len(self.system.world.arrivals) + 1
+    happens: ClassVar = {**failures.HAPPENS, m.MoveRequested: "AskMove"}
+    takes: ClassVar = {
+        **failures.TAKES,
+        **takes(
+            instance=(m.LastMark, m.Passed),
+            store=(m.Release,),
+            manager=(m.Begin, m.HandedOver),
+            sink=(m.Passed,),
+        ),
+        **{
+            (kind, of): f"SplitterTakes{of.__name__}"
+            for kind in ("root", "instance")
+            for of in (m.Move, m.Since)
+        },
+    }
+    messages: ClassVar = {
+        **FailoverRow.messages,
+        **records(
+            {
+                **moves.MESSAGES,
+                m.Packet: "packet: clock said vector target session epoch after",
+                m.Output: "output: clock said after",
+                m.Acquire: "acquire: clock peek start epoch",
+                m.Granted: "granted: clock value=values peek latest epoch owned",
+                Loaded: "loaded: packet value=values owned",
+                m.LastMark: "last: from=source flow epoch",
+                Handover: "handover: flow epoch",
+                m.HandedOver: "handed over: flow epoch",
+                m.Release: "release: flow epoch start",
+                m.Begin: "begin: flow epoch clock start",
+            },
+            READERS,
+            [(m.Move, "since", None)],
+        ),
+    }
 
     @property
     def constants(self) -> Names:
         """Give the specification's constants: the bounds of this system."""
-        wishes = [w for w in self.system.world.wishes if isinstance(w, m.MoveRequested)]
-        if len(wishes) < len(self.system.world.wishes):
-            raise UsageError(f"{self._module} has moves, and no other wishes")
-        moves = [{"flow": wish.flow, "to": wish.to} for wish in wishes]
         constants = _without(super().constants, "MostForgets")
-        return {**constants, "Listed": list(self.flows), "Moves": moves}
+        return {**constants, "Listed": list(self.flows), "Moves": self.moves}
 
     # ------------------------------------------------------------------ states
 
     def state(self, state: State) -> Names:
         """Give the value of every variable of the specification."""
-        of = {name: state.components[at] for name, at in self.system.index.items()}
+        of = self.system.view(state)
         splitters = {one: of[one].splitter for one in ("root", *self.instances)}
-        queue = of["sink"].queue
         return {
             **_without(super().state(state), "forgets"),
             "splitter": {at: self._splitter(at, one) for at, one in splitters.items()},
             "asked": of[WORLD].operated,
             "books": self._books(of["manager"]),
-            "passed": self._passed(queue),
-            "held": [self._message("", item) for _, item in queue.held],
+            **moves.marks(self, of["sink"].queue),
         }
 
     def _splitter(self, at: Address, splitter: SplitterState) -> Names:
-        routes = {
-            flow: splitter.routes.get(
-                (below.name, flow), (Tenure(0, below.division.home(flow), 0),)
-            )
-            for below in self._below(at)
-            for flow in self.flows
-        }
-        tenures = {
-            flow: [self._tenure(one.instance, one.since) for one in routes.get(flow, ())]
-            for flow in self.flows
-        }
-        return {"route": tenures, "gate": [self._waiting(at, item) for item in splitter.gate]}
+        routes = [moves.route(self, splitter, below) for below in self._below(at)]
+        (route,) = routes or [{flow: [] for flow in self.flows}]
+        return {"route": route, "gate": [self._waiting(at, item) for item in splitter.gate]}
 
     def _below(self, at: Address) -> Any:
         """Give the vertex behind a splitter, if there is one."""
         place = 0 if at == "root" else self.places[vertex_of(at)]
         return self.row[place : place + 1]
 
-    def _tenure(self, instance: Address, since: int | None) -> Names:
-        return {"instance": instance, "since": self.unknown if since is None else since}
-
     def _waiting(self, at: Address, item: Any) -> Names:
         """Give what waits at the gate of a splitter."""
         match item:
             case Copy(_, packet):
-                return self._message(at, packet)
-            case To(instance, m.LastMark(flow, epoch)):
-                return {"type": "mark", "to": instance, "flow": flow, "epoch": epoch}
+                return self.message(packet, at)
             case m.Send("manager", m.HandedOver() as message):
-                return self._message(at, message)
+                return self.message(message, at)
             case m.Send(to, m.Passed(flow, epoch)):
                 return {"type": "again", "to": to, "flow": flow, "epoch": epoch}
             case Remind(only):
                 return {"type": "remind", "only": only or NOBODY}
-            case m.Passed() | m.ReplayEnd():
-                return self._message(at, item)
-        raise UsageError(f"{self._module} has nothing like {item!r} at a gate")
+        return self.message(item, at)
 
     def _node(self, node: NodeState) -> Names:
         instance, queue = node.instance, node.queue
         return {
             **_without(super()._node(node), "past", "gone"),
-            "passed": self._passed(queue),
-            "held": [self._message(source, item) for source, item in queue.held],
-            "late": [self._message(source, item) for source, item in queue.late],
-            "blocked": {
-                slot: [self._message("", item) for item in waiting]
-                for slot, waiting in instance.blocked.items()
-            },
+            **moves.marks(self, queue),
+            "late": self.queued(queue.late),
+            "blocked": {slot: self.listed(of) for slot, of in instance.blocked.items()},
             "owned": {
                 flow: {"epoch": owned.epoch, "value": value_of(owned.values)}
                 for flow, owned in instance.owned.items()
@@ -140,130 +121,60 @@ class ReallocationRow(FailoverRow):
             "released": {flow: instance.released.get(flow, ()) for flow in self.flows},
         }
 
-    def _passed(self, queue: Any) -> dict[Flow, frozenset[int]]:
-        """Give the marks that have come; in a row they all come from one vertex."""
-        passed = {flow: epochs for (_, flow), epochs in queue.passed.items()}
-        return {flow: passed.get(flow, frozenset()) for flow in self.flows}
-
     # ------------------------------------------------------------------ store, manager
 
-    def _store(self, store: Any) -> Names:
-        owners, waiting = store.memory.owners, store.memory.waiting
+    def _store(self, memory: Memory) -> Names:
+        waiting = [moves.waiting(self, memory, of) for of in self.row]
         return {
-            **super()._store(store),
-            "owner": [
-                {flow: _owner(owners.get((of.name, flow))) for flow in self.flows}
-                for of in self.row
-            ],
+            **super()._store(memory),
+            "owner": [moves.owners(self, memory, of) for of in self.row],
             "parked": [
-                {
-                    flow: [
-                        {"source": source, "request": self._message(source, request)}
-                        for source, request in waiting.get((of.name, flow), ())
-                    ]
-                    for flow in self.flows
-                }
-                for of in self.row
+                {flow: self.sourced(requests, "request") for flow, requests in of.items()}
+                for of in waiting
             ],
         }
 
-    def _memory(self, memory: Any) -> Names:
+    def _memory(self, memory: Memory) -> Names:
         return {}
 
-    def _books(self, manager: Any) -> Names:
-        def at(of: Any, flow: Flow) -> list[Address]:
-            return [move.to for move in manager.moves.get((of.name, flow), ())]
-
-        begun = sorted(
-            (v, flow, epoch, clock) for (v, flow, epoch, _), clock in manager.begun.items()
-        )
-        under_way = {
-            flow: {(self.places[move.vertex], move.epoch) for move in moves}
-            for flow, moves in manager.under_way.items()
-        }
+    def _books(self, manager: ManagerState) -> Names:
+        under_way = {flow: manager.under_way.get(flow, ()) for flow in self.flows}
         return {
-            "wishes": [{"flow": wish.flow, "to": wish.to} for wish in manager.wishes],
-            "target": [{flow: at(of, flow) for flow in self.flows} for of in self.row],
-            "begun": [
-                {
-                    flow: [clock for v, whose, _, clock in begun if (v, whose) == (of.name, flow)]
-                    for flow in self.flows
-                }
-                for of in self.row
-            ],
-            "underWay": {flow: under_way.get(flow, set()) for flow in self.flows},
+            "wishes": self.asked(manager.wishes),
+            "target": [moves.targets(self, manager, of) for of in self.row],
+            "begun": [moves.begun(self, manager, of) for of in self.row],
+            "underWay": {
+                flow: {(self.places[move.vertex], move.epoch) for move in of}
+                for flow, of in under_way.items()
+            },
             "questions": [
-                {"from": source, "begin": self._message(source, begin)}
+                {"from": source, "begin": self.message(begin, source)}
                 for source, begin in manager.begins
             ],
         }
 
-    # ------------------------------------------------------------------ messages
+    # ------------------------------------------------------------------ channels
 
     def _to(self, source: Address) -> set[Address]:
         return super()._to(source) | ({"manager"} if source == "root" else set())
 
-    def _message(self, source: Address, item: Any) -> Names:
-        """Give a message, or what a queue or an instance holds of it."""
-        of: Any
-        match item:
-            case m.Packet():
-                of = {"epoch": item.epoch, "after": item.after}
-                return {**super()._message(source, item), **of}
-            case m.Output():
-                return {**super()._message(source, item), "after": item.after}
-            case m.Acquire():
-                return {**super()._message(source, item), "epoch": item.epoch}
-            case m.Granted():
-                of = {"epoch": item.epoch, "owned": item.owned}
-                return {**_without(super()._message(source, item), "over"), **of}
-            case Loaded(packet, values, owned):
-                of = self._message("", packet)
-                return {"type": "loaded", "packet": of, "value": value_of(values), "owned": owned}
-            case m.LastMark(flow, epoch):
-                return {"type": "last", "from": source, "flow": flow, "epoch": epoch}
-            case m.Passed(flow, epoch):
-                return {"type": "passed", "flow": flow, "epoch": epoch}
-            case Handover(flow, epoch):
-                return {"type": "handover", "flow": flow, "epoch": epoch}
-            case m.HandedOver(flow, epoch):
-                return {"type": "handed over", "flow": flow, "epoch": epoch}
-            case m.Release(flow, epoch, start):
-                return {"type": "release", "flow": flow, "epoch": epoch, "start": start}
-            case m.Move(_, flow, epoch, to, since=None):
-                return {"type": "move", "flow": flow, "epoch": epoch, "to": to}
-            case m.Begin(_, flow, epoch, clock, start):
-                of = {"flow": flow, "epoch": epoch, "clock": clock}
-                return {"type": "begin", **of, "start": start}
-            case m.Since(_, flow, epoch, clock):
-                return {"type": "since", "flow": flow, "epoch": epoch, "clock": clock}
-        return super()._message(source, item)
-
-    def _channels(self, state: State) -> Names:
+    def _channel(self, state: State) -> Names:
         """Give what is under way; a start names no splitter, so here it gets its route."""
-        contents = super()._channels(state)
+        contents = super()._channel(state)
         for one in self.instances:
             items = state.channels[self.system.channel("manager", one)]
             contents["manager"][one] = [self._start(one, item) for item in items]
         return contents
 
     def _start(self, at: Address, item: Any) -> Names:
-        message = self._message("manager", item)
+        message = self.message(item, "manager")
         if not isinstance(item, m.Start):
             return message
-        route = {
-            flow: [self._tenure(below.division.home(flow), 0) for below in self._below(at)]
-            + [self._tenure(move.to, move.since) for move in item.moves if move.flow == flow]
-            for flow in self.flows
-        }
+        route = moves.told(self, item)
+        for below in self._below(at):
+            for flow, home in self.home(below).items():
+                route[flow].insert(0, moves.tenure(self, home, 0))
         return {**message, "route": route}
-
-
-def _owner(owner: Any) -> Names:
-    """Give who owns a flow, and for which epoch."""
-    if owner is None:
-        return {"instance": NOBODY, "epoch": 0}
-    return {"instance": owner.instance or NOBODY, "epoch": owner.epoch}
 
 
 def _without(names: Names, *left_out: str) -> Names:

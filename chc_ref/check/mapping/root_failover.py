@@ -9,80 +9,70 @@ and owners (they go with its values), and its fences (they go with what is under
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, ClassVar
+from typing import Any
 
 import attrs
 
-from chc_ref.check.mapping.component_failover import Failover, Names
+from chc_ref.check.mapping import moves
+from chc_ref.check.mapping.component_failover import ComponentFailover, phase
+from chc_ref.check.mapping.records import Names, Read, records
 from chc_ref.core import messages as m
-from chc_ref.core.memory import Memory, Owner
+from chc_ref.core.memory import Memory
 from chc_ref.core.node import EntryState, NodeState
-from chc_ref.core.splitter import Copy, Remind, SplitterState, Tenure, To
-from chc_ref.core.values import Address, Flow
+from chc_ref.core.splitter import Copy, Remind
+from chc_ref.core.values import Flow
 from chc_ref.core.work import Handover, Loaded
-from chc_ref.errors import UsageError
 from chc_ref.system.composition import WORLD, State
 
-
-def _packet(packet: Any) -> Names:
-    """Give a packet, or a packet's output: the headers of tiny models end with its number."""
-    return {"clock": packet.clock, "number": packet.headers[-1]}
-
-
-def _tenanted(packet: Any) -> Names:
-    """Give a packet with its tenure."""
-    return {**_packet(packet), "epoch": packet.epoch}
-
-
-def _tenure(mark: Any) -> Names:
-    """Give a flow, and the number of one of its tenures."""
-    return {"flow": mark.flow, "epoch": mark.epoch}
+READERS: dict[str, Read] = {
+    "answered": lambda of, item: of.answers([item.answered] if item.answered else []),
+    "entry": lambda _, item: [] if item.entry is None else [_written(item.entry)],
+    "headers": lambda _, item: item.headers[-1],
+    "log": lambda of, item: of.log(item.entries, item.answered),
+    "moves": moves.told,
+    "operation": lambda _, item: item.operation.item[-1],
+    "packet.headers": lambda _, item: item.packet.headers[-1],
+    "signals": lambda _, item: {signal.clock for signal in item.signals},
+}
+"""The headers of tiny models end with a packet's number."""
 
 
 @attrs.frozen
-class RootFailover(Failover):
+class RootFailover(ComponentFailover):
     """The mapping."""
 
-    spec = "RootFailover.tla"
-    messages: ClassVar[dict[type, Any]] = {
-        m.Packet: ("packet", lambda _, packet: _tenanted(packet)),
-        m.LastMark: ("last", lambda _, mark: _tenure(mark)),
-        Handover: ("handover", lambda _, mark: _tenure(mark)),
-        Loaded: ("loaded", lambda of, one: {"packet": of.message(one.packet)}),
-        m.Deleted: ("deleted", lambda _, one: {"clock": one.clock, "first": one.first}),
-        m.Again: ("again", lambda _, one: {}),
-        m.Delete: ("delete", lambda _, one: {"clock": one.clock}),
-        m.Acquire: ("acquire", lambda _, one: {**_tenure(one), "clock": one.clock}),
-        m.Release: ("release", lambda _, one: _tenure(one)),
-        m.Apply: (
-            "apply",
-            lambda _, one: {"clock": one.id.clock, "number": one.operation.item[-1]},
-        ),
-        m.Granted: (
-            "granted",
-            lambda _, one: {**_tenure(one), "clock": one.clock, "latest": one.latest},
-        ),
-        m.Output: ("output", lambda _, one: {**_packet(one), "epoch": one.after}),
-        m.Passed: ("passed", lambda _, mark: _tenure(mark)),
-        m.HandedOver: ("handed", lambda _, mark: _tenure(mark)),
-        m.PersistClock: ("persist", lambda _, one: {"clock": one.count}),
-        m.Inquire: ("inquire", lambda _, one: {"start": one.session}),
-        m.ClockPersisted: ("persisted", lambda _, one: {"clock": one.count}),
-        m.Committed: ("committed", lambda _, one: {"clock": one.clock}),
-        m.Remembered: ("remembered", lambda of, one: of.remembered(one)),
-        m.WriteLog: ("write", lambda of, one: of.write(one)),
-        m.Logged: ("logged", lambda _, one: {"number": one.number}),
-        m.Begin: (
-            "begin",
-            lambda _, one: {**_tenure(one), "clock": one.clock, "start": one.start},
-        ),
-        m.Move: ("move", lambda _, move: {**_tenure(move), "to": move.to}),
-        m.Since: ("since", lambda _, since: {**_tenure(since), "clock": since.clock}),
-        m.Start: ("start", lambda of, one: of.start(one)),
-        m.Fence: ("fence", lambda _, one: {"start": one.start}),
-        m.Ready: ("ready", lambda _, one: {"start": one.session}),
-        m.Fenced: ("fenced", lambda _, one: {"start": one.start}),
-    }
+    messages = records(
+        {
+            **moves.MESSAGES,
+            m.Packet: "packet: clock number=headers epoch",
+            Handover: "handover: flow epoch",
+            Loaded: "loaded: packet",
+            m.Deleted: "deleted: clock first",
+            m.Again: "again:",
+            m.Delete: "delete: clock",
+            m.Acquire: "acquire: flow epoch clock",
+            m.Release: "release: flow epoch",
+            m.Apply: "apply: clock=id.clock number=operation",
+            m.Granted: "granted: flow epoch clock latest",
+            m.Output: "output: clock number=headers epoch=after",
+            m.HandedOver: "handed: flow epoch",
+            m.PersistClock: "persist: clock=count",
+            m.Inquire: "inquire: start=session",
+            m.ClockPersisted: "persisted: clock=count",
+            m.Committed: "committed: clock",
+            m.Remembered: "remembered: start=session clock=persisted log committed=signals",
+            m.WriteLog: "write: number clock entry answered",
+            m.Logged: "logged: number",
+            m.Begin: "begin: flow epoch clock start",
+            m.Start: "start: start=session moves",
+            m.Fence: "fence: start",
+            m.Ready: "ready: start=session",
+            m.Fenced: "fenced: start",
+            Copy: "copy: clock=packet.clock number=packet.headers",
+            Remind: "remind:",
+        },
+        READERS,
+    )
 
     @property
     def constants(self) -> Names:
@@ -90,10 +80,10 @@ class RootFailover(Failover):
         chain, world = self.system.physical.chain, self.system.world
         return {
             "Instances": set(self.instances),
-            "Flows": set(self.homes),
-            "Home": self.homes,
-            "Traffic": [arrival.flow for arrival in world.arrivals],
-            "Moves": [{"flow": move.flow, "to": move.to} for move in self.moves],
+            "Flows": set(self.flows),
+            "Home": self.home(self.vertex),
+            "Traffic": self.packets,
+            "Moves": self.moves,
             "LogInStore": chain.log == "store",
             "PersistEvery": 1 if chain.log == "store" else chain.persist_every,
             "MostCrashes": world.most_crashes,
@@ -101,125 +91,43 @@ class RootFailover(Failover):
 
     def state(self, state: State) -> Names:
         """Give the value of every variable of the specification."""
-        of = self.views(state)
+        of = self.system.view(state)
         memory: Memory = of["store"].memory
+        answered = [one for _, one in memory.answered.items()]
+        waiting = moves.waiting(self, memory, self.vertex)
         return {
             "arrived": of[WORLD].arrived,
             "asked": of[WORLD].operated,
             "crashes": len(of[WORLD].crashed),
-            **self._manager(of["manager"]),
+            "recovering": "root" in of["manager"].recovering,
+            **moves.books(self, of["manager"]),
             "root": self._root(of["root"]),
             "host": {one: self._host(of[one]) for one in self.instances},
             "persisted": memory.persisted.get("root", 0),
-            "stored": {
-                "entries": [_written(entry) for _, entry in sorted(memory.log.items())],
-                "answered": self._answers(one for _, one in memory.answered.items()),
-            },
-            "value": {flow: _value(memory, flow) for flow in self.homes},
-            **self._tenures(memory),
-            "channel": self.channels(state),
-            **self._sink(of["sink"]),
+            "stored": self.log([one for _, one in sorted(memory.log.items())], answered),
+            "value": {flow: _value(memory, flow) for flow in self.flows},
+            "owner": moves.owners(self, memory, self.vertex),
+            "parked": {flow: self.sourced(of, "message") for flow, of in waiting.items()},
+            "channel": self.used(state),
+            **moves.marks(self, of["sink"].queue),
+            "left": [_packet(output) for output in of["sink"].outputs],
         }
 
     @property
-    def _name(self) -> str:
-        (vertex,) = self.system.physical.chain.vertices
-        return vertex.name
-
-    @property
-    def _unknown(self) -> int:
-        """Give what stands for a clock that nobody knows yet."""
+    def unknown(self) -> int:
+        """Give what stands for a clock that nobody knows yet: a failover may leave some out."""
         of = self.constants
         return len(of["Traffic"]) + int(of["MostCrashes"]) * int(of["PersistEvery"]) + 1
 
-    def _begins(self, to: Address, since: int | None) -> Names:
-        return {"instance": to, "since": self._unknown if since is None else since}
-
-    def _manager(self, manager: Any) -> Names:
-        moves = {flow: manager.moves.get((self._name, flow), ()) for flow in self.homes}
-        begun = sorted((flow, epoch, clock) for (_, flow, epoch, _), clock in manager.begun.items())
+    def log(self, entries: Iterable[m.LogEntry], answered: Iterable[m.Answered]) -> Names:
+        """Give what a log in the store has."""
         return {
-            "recovering": "root" in manager.recovering,
-            "target": {flow: [move.to for move in of] for flow, of in moves.items()},
-            "begun": {flow: [clock for of, _, clock in begun if of == flow] for flow in self.homes},
-            "underWay": {
-                flow: {move.epoch for move in manager.under_way.get(flow, ())}
-                for flow in self.homes
-            },
+            "entries": [_written(entry) for entry in entries],
+            "answered": self.answers(answered),
         }
 
-    def _tenures(self, memory: Memory) -> Names:
-        """Give who owns a flow, and who waits for it."""
-        owners = {flow: memory.owners.get((self._name, flow), Owner()) for flow in self.homes}
-        waiting = {flow: memory.waiting.get((self._name, flow), ()) for flow in self.homes}
-        return {
-            "owner": {
-                flow: {"instance": owner.instance or "nobody", "epoch": owner.epoch}
-                for flow, owner in owners.items()
-            },
-            "parked": {
-                flow: [{"source": source, "message": self.message(one)} for source, one in of]
-                for flow, of in waiting.items()
-            },
-        }
-
-    def _sink(self, sink: Any) -> Names:
-        passed = {flow: epochs for (_, flow), epochs in sink.queue.passed.items()}
-        return {
-            "passed": {flow: passed.get(flow, frozenset()) for flow in self.homes},
-            "held": [self.message(item) for _, item in sink.queue.held],
-            "left": [_packet(output) for output in sink.outputs],
-        }
-
-    def start(self, start: m.Start) -> Names:
-        """Give what the manager tells a new root."""
-        moves = {flow: [move for move in start.moves if move.flow == flow] for flow in self.homes}
-        return {
-            "start": start.session,
-            "moves": {
-                flow: [self._begins(move.to, move.since) for move in of]
-                for flow, of in moves.items()
-            },
-        }
-
-    def _route(self, splitter: SplitterState, flow: Flow) -> list[Names]:
-        home = (Tenure(0, self.homes[flow], 0),)
-        tenures = splitter.routes.get((self._name, flow), home)
-        return [self._begins(tenure.instance, tenure.since) for tenure in tenures]
-
-    def _waiting(self, item: Any) -> Names:
-        """Give what waits at the root's gate."""
-        match item:
-            case Copy(_, packet):
-                return {"type": "copy", **_packet(packet)}
-            case To(instance, m.LastMark() as mark):
-                return {"type": "mark", "to": instance, **_tenure(mark)}
-            case Remind():
-                return {"type": "remind"}
-        raise UsageError(f"{self.spec} has nothing like {item!r} at the gate")
-
-    def remembered(self, told: m.Remembered) -> Names:
-        """Give what a store tells a new root."""
-        return {
-            "start": told.session,
-            "clock": told.persisted,
-            "log": {
-                "entries": [_written(entry) for entry in told.entries],
-                "answered": self._answers(told.answered),
-            },
-            "committed": {signal.clock for signal in told.signals},
-        }
-
-    def write(self, write: m.WriteLog) -> Names:
-        """Give what is written to the store's log."""
-        return {
-            "number": write.number,
-            "clock": write.clock,
-            "entry": [] if write.entry is None else [_written(write.entry)],
-            "answered": self._answers([write.answered] if write.answered else []),
-        }
-
-    def _answers(self, answered: Iterable[m.Answered]) -> Names:
+    def answers(self, answered: Iterable[m.Answered]) -> Names:
+        """Give the clock of the newest delete of each instance that is answered."""
         clocks = {one.host: one.clock for one in answered}
         return {one: clocks.get(one, 0) for one in self.instances}
 
@@ -237,20 +145,18 @@ class RootFailover(Failover):
     def _root(self, entry: EntryState) -> Names:
         root = entry.root
         return {
-            "phase": "down" if not entry.up else "asking" if entry.asked else "ready",
+            "phase": phase(entry),
             "count": root.count,
             "persisted": root.persisted,
             "lost": root.lost,
             "written": root.written,
             "unwritten": [self._unwritten(*waits) for waits in root.unwritten],
-            "answered": self._answers(one for _, one in root.answered.items()),
+            "answered": self.answers(one for _, one in root.answered.items()),
             "waiting": [arrival.headers[-1] for arrival in root.waiting],
             "log": [_entry(logged) for _, logged in sorted(root.log.items())],
-            "route": {flow: self._route(entry.splitter, flow) for flow in self.homes},
-            "gate": [self._waiting(item) for item in entry.splitter.gate],
-            "aside": [
-                {"source": one.source, "message": self.message(one.message)} for one in entry.aside
-            ],
+            "route": moves.route(self, entry.splitter, self.vertex),
+            "gate": self.listed(entry.splitter.gate),
+            "aside": self.aside(entry.aside),
             "entered": [
                 {"clock": clock, "number": arrival.headers[-1]}
                 for _, (clock, arrival) in sorted(root.entered.items())
@@ -264,12 +170,17 @@ class RootFailover(Failover):
         return {
             "seen": {clock for (clock, _, _), _ in node.queue.seen.items()},
             "owns": {flow: owned.epoch for flow, owned in instance.owned.items()},
-            "waits": {slot: [self.message(one) for one in of] for slot, of in slots},
-            "freed": [self.message(one) for one in instance.ready],
-            "queue": [self.message(one) for _, one in instance.fifo],
-            "released": {flow: instance.released.get(flow, ()) for flow in self.homes},
+            "waits": {slot: self.listed(of) for slot, of in slots},
+            "freed": self.listed(instance.ready),
+            "queue": self.queued(instance.fifo),
+            "released": {flow: instance.released.get(flow, ()) for flow in self.flows},
             "work": none if work is None else self.message(work.packet),
         }
+
+
+def _packet(packet: Any) -> Names:
+    """Give a packet, or a packet's output."""
+    return {"clock": packet.clock, "number": packet.headers[-1]}
 
 
 def _written(entry: m.LogEntry) -> Names:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 from chc_ref.check.mapping import vertex
-from chc_ref.check.mapping.vertex import Names
+from chc_ref.check.mapping.module import Module, takes
+from chc_ref.check.mapping.records import NOBODY, Names, Read, only
 from chc_ref.core import messages as m
 from chc_ref.core.client import ClientState
 from chc_ref.core.store import StoreState
-from chc_ref.core.values import Address, Flow, ObjectKey, count_of
-from chc_ref.core.work import Wait, Work
+from chc_ref.core.values import Address, ObjectKey, count_of
+from chc_ref.core.work import Announce, Wait, Work
 from chc_ref.errors import UsageError
-from chc_ref.system.composition import State, System
+from chc_ref.system.composition import State
 
 KINDS = ("hot", "limit")
 RAISING = {"A"}
@@ -21,37 +21,51 @@ RAISING = {"A"}
 
 WAITS = {Wait.RESULT: "result", Wait.DELETE: "delete"}
 
+TAKES = {
+    **takes(
+        instance=(m.Result, m.Callback, m.Cache, m.Drain),
+        store=(m.Drained,),
+        manager=(m.Drained,),
+    ),
+    ("manager", m.CacheKnown): "ManagerTakesKnown",
+}
+MESSAGES: dict[type, str] = {
+    m.Apply: "apply: clock=id.clock op=operation start seen register",
+    m.Result: "result: clock=id.clock value copy",
+    m.Callback: "callback: key=object.key value",
+    m.Committed: "committed: clock",
+    m.Send: "to message",
+    Announce: "to=behind message=mark",
+}
+READERS: dict[str, Read] = {
+    "behind": lambda _, item: "sink" if isinstance(item.mark, m.Passed) else NOBODY,
+    "mark": lambda of, item: of.message(item.mark),
+    "message": lambda of, item: of.message(item.message),
+    "object.key": lambda _, item: item.object.key or "all",
+    "operation": lambda _, item: "read" if item.operation.reads_only else "raise",
+    "shown": vertex.READERS["shown"],
+}
+"""Lines of the records of library and store, and of what the library holds back."""
 
-def flows(system: System) -> tuple[Flow, ...]:
-    """Give the flows that have packets, or are moved."""
-    world = system.world
-    moved = {wish.flow for wish in world.wishes if isinstance(wish, m.MoveRequested)}
-    return tuple(sorted({arrival.flow for arrival in world.arrivals} | moved, key=repr))
 
-
-def nothing(system: System) -> int:
-    """Give what stands for a number that is not there."""
-    return len(system.world.arrivals) + 1
-
-
-def alone(system: System) -> bool:
+def alone(of: Module) -> bool:
     """Tell whether the split gives all users of an object to one instance."""
-    return bool(vertex.machine(system, "manager").alone[vertex.vertex_of(system).name])
+    return bool(of.machine("manager").alone[of.vertex.name])
 
 
-def constants(system: System) -> Names:
+def constants(of: Module) -> Names:
     """Give the constants of the NF, and where its flows are at home."""
-    of, every = vertex.vertex_of(system), flows(system)
-    if of.nf.name not in KINDS:
-        raise UsageError(f"Caching.tla has no NF {of.nf.name!r}")
+    nf = of.vertex.nf.name
+    if nf not in KINDS:
+        raise UsageError(f"Caching.tla has no NF {nf!r}")
     return {
-        "Flows": set(every),
-        "Packets": [arrival.flow for arrival in system.world.arrivals],
-        "Kind": of.nf.name,
-        "HostOf": {flow: str(flow)[0] for flow in every},
-        "Raising": set(every) & RAISING if of.nf.name == "limit" else set(every),
-        "Home": {flow: of.division.home(flow) for flow in every},
-        "Alone": alone(system),
+        "Flows": set(of.flows),
+        "Packets": of.packets,
+        "Kind": nf,
+        "HostOf": {flow: str(flow)[0] for flow in of.flows},
+        "Raising": set(of.flows) & RAISING if nf == "limit" else set(of.flows),
+        "Home": of.home(of.vertex),
+        "Alone": alone(of),
     }
 
 
@@ -66,43 +80,42 @@ def log(entries: Iterable[tuple[int, m.LogEntry]]) -> dict[int, Names]:
     }
 
 
-def keys(system: System) -> dict[str, ObjectKey]:
+def keys(of: Module) -> dict[str, ObjectKey]:
     """Give the vertex' objects."""
-    of = vertex.vertex_of(system)
-    (declared,) = of.nf.objects
-    names = {str(flow)[0] for flow in flows(system)} if of.nf.name == "hot" else {"all"}
+    nf = of.vertex.nf
+    names = {str(flow)[0] for flow in of.flows} if nf.name == "hot" else {"all"}
+    declared = only(nf.objects).name
     return {
-        name: ObjectKey(of.name, declared.name, () if name == "all" else name) for name in names
+        name: ObjectKey(of.vertex.name, declared, () if name == "all" else name) for name in names
     }
 
 
-def memory(system: System, store: StoreState) -> Names:
+def memory(of: Module, store: StoreState) -> Names:
     """Give what the store has made of each object, in order, and what reads have returned."""
     records = store.memory.records.items()
     # The result of an update is its place in the one order of all (MOVE-7).
-    raised = sorted((of.result, one.clock, one.object) for one, of in records if of.token)
-    every = keys(system)
-    readers = [one for _, of in store.readers.items() for one in of]
+    raised = sorted((made.result, one.clock, one.object) for one, made in records if made.token)
     return {
         "raised": {
-            name: [clock for _, clock, one in raised if one == key] for name, key in every.items()
+            name: [clock for _, clock, one in raised if one == key]
+            for name, key in keys(of).items()
         },
-        "noted": {one.clock: of.result for one, of in records if not of.token},
-        "readers": set(readers),
+        "noted": {one.clock: made.result for one, made in records if not made.token},
+        "readers": {one for _, readers in store.readers.items() for one in readers},
     }
 
 
-def client(system: System, of: ClientState, effect: Callable[[Any], Names]) -> Names:
-    """Give the state of the store's library."""
+def client(of: Module, at: ClientState) -> Names:
+    """Give the state of the store's library, and what it holds back."""
     return {
-        "start": of.start,
-        "alone": of.cache.alone,
-        "copies": {name: of.copies.get(key, nothing(system)) for name, key in keys(system).items()},
-        "expected": of.expected.clock if of.expected is not None else 0,
-        "unconfirmed": {one.clock for one in of.unconfirmed},
+        "start": at.start,
+        "alone": at.cache.alone,
+        "copies": {name: at.copies.get(key, of.unknown) for name, key in keys(of).items()},
+        "expected": at.expected.clock if at.expected is not None else 0,
+        "unconfirmed": {one.clock for one in at.unconfirmed},
         "outbox": [
-            {"waits": {one.clock for one in waits}, "effect": effect(held)}
-            for waits, held in of.outbox
+            {"waits": {one.clock for one in waits}, "effect": of.message(held)}
+            for waits, held in at.outbox
         ],
     }
 
@@ -115,32 +128,14 @@ def shown(work: Work) -> int:
     return vertex.shown(headers)
 
 
-# --------------------------------------------------------------------------- messages
-
-
-def channels(
-    system: System,
-    state: State,
-    receivers: dict[str, set[Address]],
-    message: Callable[[Address, Any], Names],
-) -> Names:
-    """Give what is under way from everybody to everybody, but for channels never used."""
-    contents: Names = {one: {} for one in receivers}
-    for (source, to), content in zip(system.channels, state.channels, strict=True):
-        if content or to in receivers[source]:
-            contents[source][to] = [message(source, item) for item in content]
-    return contents
-
-
-def message(item: Any) -> Names:
-    """Give a message between the library and the store."""
-    match item:
-        case m.Apply(update, operation, seen=seen, register=register, start=start):
-            op = "read" if operation.reads_only else "raise"
-            access = {"type": "apply", "clock": update.clock, "op": op, "start": start}
-            return {**access, "seen": list(seen), "register": register}
-        case m.Result(update, value, copy=copy):
-            return {"type": "result", "clock": update.clock, "value": value, "copy": list(copy)}
-        case m.Callback(key, value):
-            return {"type": "callback", "key": key.key or "all", "value": value}
-    raise UsageError(f"Caching.tla has no message like {item!r}")
+def channel(of: Module, state: State, root: set[Address], manager: set[Address]) -> Names:
+    """Give what is under way; root and manager send to instances, and to whom it tells here."""
+    every = set(of.instances)
+    receivers = {
+        **{one: {"root", "store", "manager", "sink"} for one in every},
+        "root": every | root,
+        "store": every | {"root", "manager"},
+        "manager": every | manager,
+        "sink": set(),
+    }
+    return of.channel(state, receivers)

@@ -12,12 +12,13 @@ from typing import Any, ClassVar
 
 import attrs
 
-from chc_ref.check.mapping.component_failover import Failover, Names
+from chc_ref.check.mapping.component_failover import ComponentFailover, phase
+from chc_ref.check.mapping.records import Names, Read, records
 from chc_ref.core import messages as m
 from chc_ref.core.memory import Memory
 from chc_ref.core.root import RootState
 from chc_ref.core.store import StoreState
-from chc_ref.core.values import ObjectKey
+from chc_ref.core.values import Address, ObjectKey
 from chc_ref.core.work import InstanceState
 from chc_ref.system.composition import WORLD, State
 
@@ -26,62 +27,51 @@ NONE = {"clock": 0, "number": 0}
 UNREAD = m.Stamp(0, None, ())
 """An object that nobody has updated."""
 
-
-def clock_of(message: Any) -> Names:
-    """Give the clock alone of what a message is about."""
-    return {"clock": message.clock}
-
-
-def _start(message: Any) -> Names:
-    return {"start": message.session}
-
-
-COMMON: dict[type, Any] = {
-    m.Packet: ("packet", lambda _, one: clock_of(one)),
-    m.Delete: ("delete", lambda _, one: clock_of(one)),
-    m.Deleted: ("deleted", lambda _, one: clock_of(one)),
-    m.Committed: ("committed", lambda _, one: clock_of(one)),
-    m.Apply: ("apply", lambda _, one: clock_of(one.id)),
-    m.Checkpointed: ("checkpointed", lambda _, one: clock_of(one.last)),
-    m.Start: ("start", lambda _, one: _start(one)),
-    m.Ready: ("ready", lambda _, one: _start(one)),
-    m.Recall: ("recall", lambda _, one: _start(one)),
-    m.Recollection: (
-        "recollection",
-        lambda of, one: {"start": one.session, "memory": of.recollection(one)},
-    ),
+MESSAGES: dict[type, str] = {
+    m.Packet: "packet: clock",
+    m.Delete: "delete: clock",
+    m.Deleted: "deleted: clock",
+    m.Committed: "committed: clock",
+    m.Apply: "apply: clock=id.clock",
+    m.Checkpointed: "checkpointed: clock=last.clock",
+    m.Start: "start: start=session",
+    m.Ready: "ready: start=session",
+    m.Recall: "recall: start=session",
+    m.Recollection: "recollection: start=session memory",
 }
-"""Messages that are the same whatever objects the store has."""
+"""Lines of the records that are the same whatever objects the store has."""
+
+READERS: dict[str, Read] = {
+    "headers": lambda _, item: item.headers[-1],
+    "memory": lambda of, item: of.recollection(item),
+    "stamp": lambda of, item: of.stamp(item.stamp),
+}
+"""The last header of a packet that leaves is the number that it took."""
 
 
 @attrs.frozen
-class StoreFailover(Failover):
+class StoreFailover(ComponentFailover):
     """The mapping."""
 
-    spec = "StoreFailover.tla"
     unmanaged = ("root",)
-    messages: ClassVar[dict[type, Any]] = {
-        **COMMON,
-        m.Output: ("output", lambda _, output: _number(output)),
-        m.Acquire: ("acquire", lambda _, one: {}),
-        m.Granted: ("granted", lambda _, one: {}),
-        m.Result: (
-            "result",
-            lambda of, one: {
-                "clock": one.id.clock,
-                "number": one.value,
-                "read": of.stamp(one.stamp),
-            },
-        ),
-    }
+    messages: ClassVar = records(
+        {
+            **MESSAGES,
+            m.Output: "output: clock number=headers",
+            m.Acquire: "acquire:",
+            m.Granted: "granted:",
+            m.Result: "result: clock=id.clock number=value read=stamp",
+        },
+        READERS,
+    )
 
     @property
     def constants(self) -> Names:
         """Give the bounds of the specification for the same system."""
-        world = self.system.world
+        world, homes = self.system.world, self.home(self.vertex)
         return {
-            "Order": sorted(self.instances),
-            "Traffic": [self.homes[arrival.flow] for arrival in world.arrivals],
+            "Order": self.instances,
+            "Traffic": [homes[flow] for flow in self.packets],
             "Pool": self.full,
             "MostCheckpoints": len(world.checkpoints),
             "MostCrashes": world.most_crashes,
@@ -90,18 +80,16 @@ class StoreFailover(Failover):
     @property
     def pool(self) -> ObjectKey:
         """Give the key of the shared object."""
-        (vertex,) = self.system.physical.chain.vertices
-        return ObjectKey(vertex.name, "pool", ())
+        return ObjectKey(self.vertex.name, "pool", ())
 
     @property
     def full(self) -> Any:
         """Give what is in the pool at first."""
-        (vertex,) = self.system.physical.chain.vertices
-        return vertex.nf.declared("pool").initial
+        return self.vertex.nf.declared("pool").initial
 
     def state(self, state: State) -> Names:
         """Give the value of every variable of the specification."""
-        of = self.views(state)
+        of = self.system.view(state)
         root: RootState = of["root"].root
         logged = {clock: root.log.get(clock) for clock in range(1, root.count + 1)}
         return {
@@ -114,8 +102,8 @@ class StoreFailover(Failover):
             "host": {one: self._host(of[one].instance) for one in self.instances},
             "store": self._store(of["store"]),
             "checkpoint": self._memory(of["store"].checkpoint),
-            "channel": self.channels(state),
-            "left": [_number(output) for output in of["sink"].outputs],
+            "channel": self.used(state),
+            "left": [self._left(output) for output in of["sink"].outputs],
         }
 
     def stamp(self, stamp: m.Stamp | None) -> Names:
@@ -134,7 +122,7 @@ class StoreFailover(Failover):
             "owns": bool(told.owned),
             "wal": [_issued(issued) for issued in told.issued],
             "read": self.stamp(dict(told.reads).get(self.pool)),
-            "again": [self.message(one) for one in told.again],
+            "again": self.listed(told.again),
         }
 
     def _host(self, instance: InstanceState) -> Names:
@@ -155,27 +143,33 @@ class StoreFailover(Failover):
         nothing = m.Recollection(0)
         users = ("root", *self.instances)
         return {
-            "phase": "down" if not store.up else "asking" if store.asked else "ready",
+            "phase": phase(store),
             "memory": self._memory(store.memory),
             "asked": store.asked,
             "recalled": {
                 user: self.recollection(store.recalled.get(user, nothing)) for user in users
             },
-            "aside": [
-                {"source": one.source, "message": self.message(one.message)} for one in store.aside
-            ],
+            "aside": self.aside(store.aside),
         }
 
     def _memory(self, memory: Memory) -> Names:
         records = {update.clock: record.result for update, record in memory.records.items()}
-        applied = {host: update.clock for host, (_, update) in memory.applied.items()}
         clocks = range(1, len(self.system.world.arrivals) + 1)
         return {
             "stamp": self.stamp(memory.stamp(self.pool)),
             "records": {clock: records.get(clock, 0) for clock in clocks},
-            "applied": {one: applied.get(one, 0) for one in self.instances},
+            "applied": self._applied(memory),
             "owned": {owner.instance for _, owner in memory.owners.items()},
         }
+
+    def _applied(self, memory: Memory) -> dict[Address, int]:
+        """Give the newest update of each instance that the store has applied."""
+        applied = {host: update.clock for host, (_, update) in memory.applied.items()}
+        return {one: applied.get(one, 0) for one in self.instances}
+
+    def _left(self, output: m.Output) -> Any:
+        """Give a packet that leaves, with its number."""
+        return _update(output.clock, output.headers[-1])
 
 
 def _update(clock: int, result: Any) -> Names:
@@ -184,8 +178,3 @@ def _update(clock: int, result: Any) -> Names:
 
 def _issued(issued: m.Issued) -> Names:
     return _update(issued.access.id.clock, issued.result[0] if issued.result else 0)
-
-
-def _number(output: m.Output) -> Names:
-    """Give a packet that leaves: the last of its headers is the number that it took."""
-    return _update(output.clock, output.headers[-1])

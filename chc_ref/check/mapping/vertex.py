@@ -1,34 +1,29 @@
-"""What the mappings share: names of the NF and its values in ``specs/Vertex.tla``, and more."""
+"""The NF and its values: what they are called in ``specs/Vertex.tla``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
 
+from chc_ref.check.mapping.module import logged
+from chc_ref.check.mapping.records import Names, Read, only
 from chc_ref.core.chain import Vertex
-from chc_ref.core.directory import ManagerState
 from chc_ref.core.memory import Memory
 from chc_ref.core.messages import LogEntry
-from chc_ref.core.operations import StateObject
-from chc_ref.core.values import Address, Flow, ObjectKey, count_of
-from chc_ref.core.varied import Varied
-from chc_ref.system.composition import System
-
-Names = dict[str, Any]
+from chc_ref.core.values import Flow, ObjectKey, count_of
 
 OBJECTS = ("own", "shared")
 """The NF's objects in the order of their token bits: the flow's, and the one that all share."""
 
 
-def vertex_of(system: System) -> Vertex:
-    """Give the one vertex."""
-    (vertex,) = system.physical.chain.vertices
-    return vertex
-
-
-def counts(system: System) -> bool:
+def counts(vertex: Vertex) -> bool:
     """Tell whether the NF is the counting one."""
-    return any(not declared.per_flow for declared in vertex_of(system).nf.objects)
+    return any(not declared.per_flow for declared in vertex.nf.objects)
+
+
+def initial(vertex: Vertex) -> Any:
+    """Give the value that every flow begins with."""
+    return value(only(of for of in vertex.nf.objects if of.per_flow).initial)
 
 
 def objects(tokens: int) -> frozenset[str]:
@@ -51,16 +46,24 @@ def shown(headers: Any) -> int:
     return headers[2] if len(headers) > 2 else 0
 
 
+def cached(values: Any) -> Any:
+    """Give the value of a flow's one object."""
+    return value(only(values)[1])
+
+
+READERS: dict[str, Read] = {
+    "object": lambda _, item: object_name(item.id.object),
+    "shown": lambda _, item: shown(item.headers),
+    "token": lambda _, item: only(objects(item.token)),
+    "values": lambda _, item: cached(item.values),
+    "vectors": lambda _, item: objects(only(item.vectors)[1]),
+}
+"""How fields are read that speak of the NF."""
+
+
 def log(entries: Iterable[tuple[int, LogEntry]]) -> dict[int, Names]:
-    """Give the root's log; no packet of these chains has more than one copy."""
-    return {
-        count_of(clock): {
-            "ended": bool(entry.ended),
-            "vector": objects(entry.vectors.get((), 0)),
-            "signals": objects(entry.signals.get((), 0)),
-        }
-        for clock, entry in entries
-    }
+    """Give the root's log."""
+    return {count_of(clock): logged(entry, objects) for clock, entry in entries}
 
 
 def applied(memory: Memory, flows: Iterable[Flow]) -> Names:
@@ -81,33 +84,3 @@ def counted(memory: Memory, vertex: str | None = None) -> list[int]:
     ]
     # The result of a count is its place in the one order of all (MOVE-7).
     return [clock for _, clock in sorted(shared)]
-
-
-def manager(state: ManagerState, instances: Iterable[Address]) -> Names:
-    """Give what the manager knows of failovers."""
-    return {
-        "session": state.session,
-        "replay": state.replay,
-        "starts": {one: state.starts.get(one, 0) for one in instances},
-        "recovering": {
-            one: {"start": start, "runs": runs} for one, (start, runs) in state.recovering.items()
-        },
-        "fencing": state.fencing,
-    }
-
-
-def machine(system: System, at: Address) -> Any:
-    """Give a component's machine, also where a variant stands around it."""
-    found: Any = system.physical.components[at]
-    return found.component if isinstance(found, Varied) else found
-
-
-def token_bits(system: System) -> list[tuple[str, StateObject]]:
-    """Give (vertex, object) of each token bit: of every access that a packet may make (DEL-1)."""
-    tokens: dict[int, tuple[str, StateObject]] = {}
-    for vertex, (one, *_) in system.physical.instances.items():
-        instance = machine(system, one).instance
-        for declared in instance.nf.objects:
-            first = instance.tokens[declared.name]
-            tokens |= dict.fromkeys(range(first, first + declared.accesses), (vertex, declared))
-    return [tokens[bit] for bit in sorted(tokens)]
