@@ -1335,31 +1335,48 @@ failed:
     return NULL;
 }
 
+/* Mark the halves of a side that occur in the states that were found, and with them their cells. */
+static int mark_cells(const Kernel *k, int side, u8 **cells, size_t *room) {
+    const Interner *halves = &k->halves[side];
+    u8 *occurs = calloc(count(halves) + 1, 1);
+    if (!occurs) return -1;
+    for (size_t i = 0; i < k->states.n; i++)
+        occurs[side ? (u32)k->states.at[i] : k->states.at[i] >> 32] = 1;
+    int failed = 0;
+    for (u32 half = 0; half < count(halves) && !failed; half++)
+        for (int place = 0; occurs[half] && place < k->width[side] && !failed; place++) {
+            u32 cell = sequence(halves, half)[place];
+            if (cell >= *room) {
+                size_t wide = 2 * (size_t)cell + 1;
+                u8 *wider = realloc(*cells, wide);
+                failed = !wider;
+                if (failed) break;
+                memset(wider + *room, 0, wide - *room);
+                *cells = wider;
+                *room = wide;
+            }
+            (*cells)[cell] = 1;
+        }
+    free(occurs);
+    return failed ? -1 : 0;
+}
+
 /* Give the cells that occur in the states that were found. */
 static PyObject *kernel_cells(Kernel *k, PyObject *Py_UNUSED(nothing)) {
+    u8 *cells = NULL;
+    size_t room = 0;
     PyObject *found = PySet_New(NULL);
-    for (int side = 0; found && side < 2; side++) {
-        u8 *occurs = calloc(count(&k->halves[side]) + 1, 1);
-        if (!occurs) {
-            Py_DECREF(found);
-            return PyErr_NoMemory();
+    for (int side = 0; found && side < 2; side++)
+        if (mark_cells(k, side, &cells, &room)) {
+            PyErr_NoMemory();
+            Py_CLEAR(found);
         }
-        for (size_t i = 0; i < k->states.n; i++)
-            occurs[side ? (u32)k->states.at[i] : k->states.at[i] >> 32] = 1;
-        for (u32 half = 0; half < count(&k->halves[side]); half++)
-            for (int place = 0; occurs[half] && place < k->width[side]; place++) {
-                u32 cell = sequence(&k->halves[side], half)[place];
-                PyObject *number = PyLong_FromUnsignedLong(cell);
-                if (!number || PySet_Add(found, number)) {
-                    Py_XDECREF(number);
-                    free(occurs);
-                    Py_DECREF(found);
-                    return NULL;
-                }
-                Py_DECREF(number);
-            }
-        free(occurs);
+    for (size_t cell = 0; found && cell < room; cell++) {
+        PyObject *number = cells[cell] ? PyLong_FromSize_t(cell) : NULL;
+        if (cells[cell] && (!number || PySet_Add(found, number))) Py_CLEAR(found);
+        Py_XDECREF(number);
     }
+    free(cells);
     return found;
 }
 
