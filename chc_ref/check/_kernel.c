@@ -282,6 +282,12 @@ typedef struct {
     size_t n, room;
 } Keys;
 
+/* What Python is asked: methods and tables of Cells, and what it says of the system. */
+enum { MOVES, POKED, URGENT, CELL, PLAIN, HEADS, TAKEN, PUT_BY, PUTS, IDS, VALUES, INBOXES, ASKED };
+static const char *const ASKED_OF[ASKED] = {"moves", "poked", "urgent", "cell",   "plain",
+                                            "heads", "taken", "put_by", "puts",   "cells.ids",
+                                            "cells.values",   "system.inboxes"};
+
 struct Kernel;
 
 typedef struct {
@@ -297,7 +303,7 @@ typedef struct {
 
 typedef struct Kernel {
     PyObject_HEAD
-    PyObject *cell_moves, *cell_poked, *cell_urgent;
+    PyObject *of_cells[ASKED];
     int threads, hurries, positions;
     u8 side_of[256], place_of[256], position_of[2][256];
     int width[2];
@@ -343,6 +349,10 @@ typedef struct Kernel {
 
 /* ------------------------------------------------------------------ what Python says of cells */
 
+/* Nearly all that is asked is that the head of a channel is taken and that a message is put. Of
+ * that, Python has to say what the core makes of a message, and what the content of a channel then
+ * is; the cells that come of it are looked up here, in the tables that Cells has. */
+
 /* Append (position, poke), ... and their number. */
 static int append_pokes(Kernel *k, PyObject *pokes) {
     Py_ssize_t n = PyTuple_Check(pokes) ? PyTuple_GET_SIZE(pokes) : -1;
@@ -365,15 +375,81 @@ static int fill(Ints *to, size_t n, u32 value) {
     return 0;
 }
 
-/* Give where the moves of a cell begin: how many; of each code, cell, pokes. NONE is an error. */
-static u32 moves_of_cell(Kernel *k, u32 cell) {
-    if (fill(&k->moves_at, (size_t)cell + 1, NONE)) return NONE;
-    if (k->moves_at.at[cell] != NONE) return k->moves_at.at[cell];
-    PyObject *moves = PyObject_CallFunction(k->cell_moves, "I", cell);
+/* Get what is found in a table by some of its keys; a Memo works out what it has not. */
+static PyObject *got_by(PyObject *table, PyObject *one, PyObject *two, PyObject *three) {
+    PyObject *key = three ? PyTuple_Pack(3, one, two, three) : PyTuple_Pack(2, one, two);
+    PyObject *found = key ? PyObject_GetItem(table, key) : NULL;
+    Py_XDECREF(key);
+    return found;
+}
+
+/* Give the component, state and contents of a cell. */
+static int part_cell(Kernel *k, u32 cell, PyObject *of[3]) {
+    PyObject *values = k->of_cells[VALUES];
+    PyObject *found = cell < (size_t)PyList_GET_SIZE(values) ? PyList_GET_ITEM(values, cell) : NULL;
+    if (!found || !PyTuple_Check(found) || PyTuple_GET_SIZE(found) != 3 ||
+        !PyTuple_Check(PyTuple_GET_ITEM(found, 2))) {
+        PyErr_Format(PyExc_TypeError, "%u is no cell", cell);
+        return -1;
+    }
+    for (int i = 0; i < 3; i++) of[i] = PyTuple_GET_ITEM(found, i);
+    return 0;
+}
+
+/* Give the id of a cell whose contents are `of[2]` but for one; NONE is an error. */
+static u32 cell_with(Kernel *k, PyObject *of[3], PyObject *state, Py_ssize_t slot, PyObject *content) {
+    Py_ssize_t n = PyTuple_GET_SIZE(of[2]);
+    PyObject *contents = PyTuple_New(n);
+    for (Py_ssize_t i = 0; contents && i < n; i++)
+        PyTuple_SET_ITEM(contents, i, Py_NewRef(i == slot ? content : PyTuple_GET_ITEM(of[2], i)));
+    PyObject *key = contents ? PyTuple_Pack(3, of[0], state, contents) : NULL;
+    PyObject *cell = key ? Py_XNewRef(PyDict_GetItemWithError(k->of_cells[IDS], key)) : NULL;
+    if (key && !cell && !PyErr_Occurred()) cell = PyObject_CallObject(k->of_cells[CELL], key);
+    Py_XDECREF(key);
+    Py_XDECREF(contents);
+    if (!cell) return NONE;
+    u32 id = (u32)PyLong_AsUnsignedLong(cell);
+    Py_DECREF(cell);
+    return PyErr_Occurred() ? NONE : id;
+}
+
+/* Let the head of a channel be taken; see Cells._deliveries. */
+static int take_head(Kernel *k, PyObject *of[3], Py_ssize_t slot, PyObject *channel) {
+    unsigned code;
+    PyObject *message, *rest, *state, *pokes, *taken = NULL;
+    PyObject *head = PyObject_GetItem(k->of_cells[HEADS], PyTuple_GET_ITEM(of[2], slot));
+    int failed = !head || !PyArg_ParseTuple(head, "OO", &message, &rest);
+    if (!failed) taken = got_by(k->of_cells[TAKEN], of[1], channel, message);
+    failed = !taken || !PyArg_ParseTuple(taken, "IOO", &code, &state, &pokes);
+    if (!failed) {
+        u32 cell = cell_with(k, of, state, slot, rest);
+        failed = cell == NONE || add(&k->said, code) || add(&k->said, cell) || append_pokes(k, pokes);
+    }
+    Py_XDECREF(head);
+    Py_XDECREF(taken);
+    return failed;
+}
+
+/* Tell what may happen at a cell where that is only what its channels bring. */
+static int take_heads(Kernel *k, PyObject *of[3]) {
+    PyObject *inbox = PyObject_GetItem(k->of_cells[INBOXES], of[0]);
+    size_t at = k->said.n;
+    int failed = !inbox || !PyTuple_Check(inbox) || add(&k->said, 0);
+    for (Py_ssize_t slot = 0; !failed && slot < PyTuple_GET_SIZE(of[2]); slot++) {
+        int some = PyObject_IsTrue(PyTuple_GET_ITEM(of[2], slot));
+        failed = some < 0 || (some && take_head(k, of, slot, PyTuple_GET_ITEM(inbox, slot)));
+        k->said.at[at] += some;
+    }
+    Py_XDECREF(inbox);
+    return failed;
+}
+
+/* Tell what may happen at any cell: Python is asked. */
+static int ask_moves(Kernel *k, u32 cell) {
+    PyObject *moves = PyObject_CallFunction(k->of_cells[MOVES], "I", cell);
     PyObject *fast = moves ? PySequence_Fast(moves, "moves are no sequence") : NULL;
     Py_XDECREF(moves);
-    if (!fast) return NONE;
-    u32 at = (u32)k->said.n;
+    if (!fast) return -1;
     Py_ssize_t n = PySequence_Fast_GET_SIZE(fast);
     int failed = add(&k->said, (u32)n);
     for (Py_ssize_t i = 0; i < n && !failed; i++) {
@@ -383,18 +459,42 @@ static u32 moves_of_cell(Kernel *k, u32 cell) {
                  add(&k->said, code) || add(&k->said, after) || append_pokes(k, pokes);
     }
     Py_DECREF(fast);
-    if (failed) return NONE;
+    return failed;
+}
+
+/* Give where the moves of a cell begin: how many; of each code, cell, pokes. NONE is an error. */
+static u32 moves_of_cell(Kernel *k, u32 cell) {
+    if (fill(&k->moves_at, (size_t)cell + 1, NONE)) return NONE;
+    if (k->moves_at.at[cell] != NONE) return k->moves_at.at[cell];
+    PyObject *of[3];
+    if (part_cell(k, cell, of)) return NONE;
+    PyObject *plain = got_by(k->of_cells[PLAIN], of[0], of[1], NULL);
+    int is_plain = plain ? PyObject_IsTrue(plain) : -1;
+    Py_XDECREF(plain);
+    u32 at = (u32)k->said.n;
+    if (is_plain < 0 || (is_plain ? take_heads(k, of) : ask_moves(k, cell))) return NONE;
     return k->moves_at.at[cell] = at;
 }
 
-/* Give where the answer to a poke stands: cell after it or NONE, pokes. NONE is an error. */
-static u32 poked_cell(Kernel *k, u32 cell, u32 poke) {
-    u64 key = (u64)cell << 32 | poke;
-    u64 found = map_get(&k->poked_at, key);
-    if (found != ABSENT) return (u32)found;
-    PyObject *answer = PyObject_CallFunction(k->cell_poked, "II", cell, poke);
-    if (!answer) return NONE;
-    u32 at = (u32)k->said.n;
+/* Tell what comes of a message put; see Cells.poked. */
+static int put_message(Kernel *k, u32 cell, PyObject *put) {
+    Py_ssize_t slot;
+    PyObject *message, *content, *of[3];
+    if (part_cell(k, cell, of) || !PyArg_ParseTuple(put, "nO", &slot, &message)) return -1;
+    if (slot < 0 || slot >= PyTuple_GET_SIZE(of[2])) {
+        PyErr_SetString(PyExc_IndexError, "there is no such channel");
+        return -1;
+    }
+    content = got_by(k->of_cells[PUTS], PyTuple_GET_ITEM(of[2], slot), message, NULL);
+    u32 after = content ? cell_with(k, of, of[1], slot, content) : NONE;
+    Py_XDECREF(content);
+    return after == NONE || add(&k->said, after) || add(&k->said, 0);
+}
+
+/* Tell what comes of any poke: Python is asked. */
+static int ask_poked(Kernel *k, u32 cell, u32 poke) {
+    PyObject *answer = PyObject_CallFunction(k->of_cells[POKED], "II", cell, poke);
+    if (!answer) return -1;
     int failed;
     if (answer == Py_None) {
         failed = add(&k->said, NONE) || add(&k->said, 0);
@@ -405,6 +505,20 @@ static u32 poked_cell(Kernel *k, u32 cell, u32 poke) {
                  append_pokes(k, pokes);
     }
     Py_DECREF(answer);
+    return failed;
+}
+
+/* Give where the answer to a poke stands: cell after it or NONE, pokes. NONE is an error. */
+static u32 poked_cell(Kernel *k, u32 cell, u32 poke) {
+    u64 key = (u64)cell << 32 | poke;
+    u64 found = map_get(&k->poked_at, key);
+    if (found != ABSENT) return (u32)found;
+    PyObject *number = PyLong_FromUnsignedLong(poke);
+    PyObject *put = number ? PyObject_GetItem(k->of_cells[PUT_BY], number) : NULL;
+    Py_XDECREF(number);
+    u32 at = (u32)k->said.n;
+    int failed = !put || (put == Py_None ? ask_poked(k, cell, poke) : put_message(k, cell, put));
+    Py_XDECREF(put);
     if (failed || map_put(&k->poked_at, key, at)) return NONE;
     return at;
 }
@@ -413,7 +527,7 @@ static u32 poked_cell(Kernel *k, u32 cell, u32 poke) {
 static u32 is_urgent(Kernel *k, u32 cell) {
     if (fill(&k->urgencies, (size_t)cell + 1, NONE)) return NONE;
     if (k->urgencies.at[cell] != NONE) return k->urgencies.at[cell];
-    PyObject *answer = PyObject_CallFunction(k->cell_urgent, "I", cell);
+    PyObject *answer = PyObject_CallFunction(k->of_cells[URGENT], "I", cell);
     if (!answer) return NONE;
     u32 urgent = answer != Py_None;
     Py_DECREF(answer);
@@ -1410,13 +1524,29 @@ static PyObject *kernel_halves(Kernel *k, PyObject *Py_UNUSED(nothing)) {
 
 static Py_ssize_t kernel_length(Kernel *k) { return (Py_ssize_t)k->states.n; }
 
+/* Get methods and tables of Cells by their names. */
+static int get_asked(Kernel *k, PyObject *of) {
+    for (int i = 0; i < ASKED; i++) {
+        const char *name = ASKED_OF[i], *dot = strchr(name, '.');
+        PyObject *inner = dot ? PyUnicode_FromStringAndSize(name, dot - name) : NULL;
+        PyObject *holder = dot ? (inner ? PyObject_GetAttr(of, inner) : NULL) : Py_NewRef(of);
+        k->of_cells[i] = holder ? PyObject_GetAttrString(holder, dot ? dot + 1 : name) : NULL;
+        Py_XDECREF(inner);
+        Py_XDECREF(holder);
+        if (!k->of_cells[i]) return -1;
+    }
+    if (PyDict_Check(k->of_cells[IDS]) && PyList_Check(k->of_cells[VALUES])) return 0;
+    PyErr_SetString(PyExc_TypeError, "cells are kept in a dict and a list");
+    return -1;
+}
+
 static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *names) {
-    static char *known[] = {"moves", "poked", "urgent", "sides", "first", "hurries", "threads", NULL};
-    PyObject *moves, *poked, *urgent, *sides[2], *first;
+    static char *known[] = {"cells", "sides", "first", "hurries", "threads", NULL};
+    PyObject *of, *sides[2], *first;
     int hurries, threads;
     if (!PyArg_ParseTupleAndKeywords(
-            arguments, names, "OOO(O!O!)O!pi", known, &moves, &poked, &urgent, &PyTuple_Type,
-            &sides[0], &PyTuple_Type, &sides[1], &PyTuple_Type, &first, &hurries, &threads
+            arguments, names, "O(O!O!)O!pi", known, &of, &PyTuple_Type, &sides[0], &PyTuple_Type,
+            &sides[1], &PyTuple_Type, &first, &hurries, &threads
         ))
         return NULL;
     if (PyTuple_GET_SIZE(first) > 255 || threads < 1 || threads > MOST_THREADS) {
@@ -1425,9 +1555,6 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *n
     }
     Kernel *k = (Kernel *)type->tp_alloc(type, 0);
     if (!k) return NULL;
-    k->cell_moves = Py_NewRef(moves);
-    k->cell_poked = Py_NewRef(poked);
-    k->cell_urgent = Py_NewRef(urgent);
     k->hurries = hurries;
     k->threads = threads;
     k->positions = (int)PyTuple_GET_SIZE(first);
@@ -1451,6 +1578,7 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *n
         goto failed;
     }
     for (int t = 0; t < threads; t++) forget_recent(&k->workers[t]);
+    if (get_asked(k, of)) goto failed;
     u32 halves[2], cells[256];
     k->lists.width = k->looks.width = NO_WIDTH;
     if (intern(&k->lists, NULL, 0) == NONE) goto failed;
@@ -1492,9 +1620,7 @@ static void free_interner(Interner *of) {
 
 static void kernel_free(Kernel *k) {
     PyObject_GC_UnTrack(k);
-    Py_XDECREF(k->cell_moves);
-    Py_XDECREF(k->cell_poked);
-    Py_XDECREF(k->cell_urgent);
+    for (int i = 0; i < ASKED; i++) Py_XDECREF(k->of_cells[i]);
     Ints *ints[] = {&k->moves_at, &k->urgencies, &k->said, &k->queue, &k->across, &k->work,
                     &k->later, &k->levels, &k->cell_looks};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) free(ints[i]->at);
@@ -1533,16 +1659,12 @@ static void kernel_free(Kernel *k) {
 }
 
 static int kernel_traverse(Kernel *k, visitproc visit, void *arg) {
-    Py_VISIT(k->cell_moves);
-    Py_VISIT(k->cell_poked);
-    Py_VISIT(k->cell_urgent);
+    for (int i = 0; i < ASKED; i++) Py_VISIT(k->of_cells[i]);
     return 0;
 }
 
 static int kernel_clear(Kernel *k) {
-    Py_CLEAR(k->cell_moves);
-    Py_CLEAR(k->cell_poked);
-    Py_CLEAR(k->cell_urgent);
+    for (int i = 0; i < ASKED; i++) Py_CLEAR(k->of_cells[i]);
     return 0;
 }
 

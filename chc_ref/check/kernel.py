@@ -29,9 +29,7 @@ class Compiled:
     def __init__(self, cells: Cells, parting: Parting, first: Row, threads: int) -> None:
         self.parting = parting
         hurries = cells.system.network.transport
-        self._kernel = _kernel.Kernel(
-            cells.moves, cells.poked, cells.urgent, parting.sides, first, hurries, threads
-        )
+        self._kernel = _kernel.Kernel(cells, parting.sides, first, hurries, threads)
 
     def run(self, judge: Judge, most: int, deepest: int = ENDLESS) -> Outcome:
         """Search; see ``halves.Search.run``."""
