@@ -319,6 +319,7 @@ typedef struct Kernel {
     Ints urgent[2];  /* by half: position of an urgent cell, or NONE */
     Map pokes[2];    /* by list and half: half after them and list back, or IMPOSSIBLE_HIT */
     Ints cell_looks; /* by cell: flags, and an id of what is seen of it */
+    PyObject *state_looks; /* the same, of some cell with a component's state */
     Interner looks;  /* ids of what is seen of a half's cells */
     Ints summary[2]; /* by half: flags and such an id */
     Map good;        /* pairs of summaries of which nothing is violated */
@@ -1067,15 +1068,29 @@ static PyObject *row_of(Kernel *k, u64 key) {
     return row;
 }
 
-/* Give the flags of a cell, and the id of what is seen of it. NONE is an error. */
+/* Give the flags of a cell, and the id of what is seen of it. NONE is an error. Of cells with the
+ * same state that is the same, and none of them is quiet to which something is under way. */
 static u32 look_at_cell(Kernel *k, PyObject *summary, u32 cell) {
     if (fill(&k->cell_looks, (size_t)cell + 1, NONE)) return NONE;
     if (k->cell_looks.at[cell] != NONE) return k->cell_looks.at[cell];
-    PyObject *answer = PyObject_CallFunction(summary, "I", cell);
+    PyObject *of[3];
+    if (part_cell(k, cell, of)) return NONE;
+    int some = 0;
+    for (Py_ssize_t slot = 0; !some && slot < PyTuple_GET_SIZE(of[2]); slot++)
+        some = PyObject_IsTrue(PyTuple_GET_ITEM(of[2], slot));
+    PyObject *key = PyTuple_Pack(2, of[0], of[1]);
+    PyObject *answer = key ? Py_XNewRef(PyDict_GetItemWithError(k->state_looks, key)) : NULL;
+    int known = answer != NULL;
+    if (key && (!known || !some) && !PyErr_Occurred()) {
+        Py_XSETREF(answer, PyObject_CallFunction(summary, "I", cell));
+        if (answer && !known && PyDict_SetItem(k->state_looks, key, answer)) Py_CLEAR(answer);
+    }
+    Py_XDECREF(key);
     if (!answer) return NONE;
     u32 look = (u32)PyLong_AsUnsignedLong(answer);
     Py_DECREF(answer);
-    return PyErr_Occurred() ? NONE : (k->cell_looks.at[cell] = look);
+    if (PyErr_Occurred()) return NONE;
+    return k->cell_looks.at[cell] = some ? look & ~(u32)QUIET : look;
 }
 
 static int summed_up(Kernel *k, PyObject *summary, int side, u32 half, u32 *value) {
@@ -1578,7 +1593,8 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *n
         goto failed;
     }
     for (int t = 0; t < threads; t++) forget_recent(&k->workers[t]);
-    if (get_asked(k, of)) goto failed;
+    k->state_looks = PyDict_New();
+    if (!k->state_looks || get_asked(k, of)) goto failed;
     u32 halves[2], cells[256];
     k->lists.width = k->looks.width = NO_WIDTH;
     if (intern(&k->lists, NULL, 0) == NONE) goto failed;
@@ -1621,6 +1637,7 @@ static void free_interner(Interner *of) {
 static void kernel_free(Kernel *k) {
     PyObject_GC_UnTrack(k);
     for (int i = 0; i < ASKED; i++) Py_XDECREF(k->of_cells[i]);
+    Py_XDECREF(k->state_looks);
     Ints *ints[] = {&k->moves_at, &k->urgencies, &k->said, &k->queue, &k->across, &k->work,
                     &k->later, &k->levels, &k->cell_looks};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) free(ints[i]->at);
@@ -1660,11 +1677,13 @@ static void kernel_free(Kernel *k) {
 
 static int kernel_traverse(Kernel *k, visitproc visit, void *arg) {
     for (int i = 0; i < ASKED; i++) Py_VISIT(k->of_cells[i]);
+    Py_VISIT(k->state_looks);
     return 0;
 }
 
 static int kernel_clear(Kernel *k) {
     for (int i = 0; i < ASKED; i++) Py_CLEAR(k->of_cells[i]);
+    Py_CLEAR(k->state_looks);
     return 0;
 }
 

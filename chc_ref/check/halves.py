@@ -169,7 +169,8 @@ class Judge:
     """What a search asks of the states it meets."""
 
     summary: Callable[[int], int]
-    """Flags and id of a cell; asked once for each that occurs."""
+    """Flags and id of a cell. Cells with the same component's state have the same id, and none is
+    quiet to which something is under way: the kernel asks but once for all of these."""
     judge: Callable[[Row], Any]
     """None when all holds in a state; asked for each new pair of summaries, and at rest."""
     ask: Callable[[int, int, int], str]
