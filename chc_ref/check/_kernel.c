@@ -93,6 +93,13 @@ static int add(Ints *to, u32 value) {
     return 0;
 }
 
+static int add_all(Ints *to, const u32 *values, size_t n) {
+    if (grow((void **)&to->at, &to->room, to->n + n, sizeof(u32))) return -1;
+    if (n) memcpy(to->at + to->n, values, n * sizeof(u32));
+    to->n += n;
+    return 0;
+}
+
 /* ------------------------------------------------------------------ hashing */
 
 static inline u64 mix(u64 x) {
@@ -208,6 +215,17 @@ static inline int are_same(const u32 *one, const u32 *other, size_t n) {
     return 1;
 }
 
+/* Fetch what tells the id of a sequence of the width of all, and then that sequence itself. */
+static inline void fetch_index(const Interner *of, const u32 *values) {
+    if (of->room) __builtin_prefetch(of->index + (mix_all(values, of->width) & (of->room - 1)));
+}
+
+static inline void fetch_sequence(const Interner *of, const u32 *values) {
+    if (!of->room) return;
+    u64 found = of->index[mix_all(values, of->width) & (of->room - 1)];
+    if (found != ABSENT) __builtin_prefetch(sequence(of, (u32)found));
+}
+
 /* Give the id of a sequence, or NONE and an error. */
 static u32 intern(Interner *of, const u32 *values, size_t n) {
     if (2 * (of->n + 1) > of->room && widen_index(of)) return NONE;
@@ -222,8 +240,7 @@ static u32 intern(Interner *of, const u32 *values, size_t n) {
         PyErr_SetString(PyExc_OverflowError, "more than 2**32 - 2 halves");
         return NONE;
     }
-    for (size_t j = 0; j < n; j++)
-        if (add(&of->all, values[j])) return NONE;
+    if (add_all(&of->all, values, n)) return NONE;
     if (of->width == NO_WIDTH) {
         if (!of->starts.n && add(&of->starts, 0)) return NONE;
         if (add(&of->starts, (u32)of->all.n)) return NONE;
@@ -335,6 +352,7 @@ typedef struct Kernel {
     size_t judged; /* how many states were found good, in order of discovery */
     int cut;       /* whether states were given up that the table of numbers still has */
     u32 *counts;   /* successors of each row */
+    Ints put_off; /* rows */
     Keys alone;
     Items *late;   /* successors of the rows that were put off, for each part of the table */
     Worker workers[MOST_THREADS];
@@ -554,8 +572,9 @@ static u32 half_of(Kernel *k, int side, const u32 *cells) {
     return half;
 }
 
-/* Let the pokes in `queue` have their effect on `cells`, which are of one side. */
-static int changed(Kernel *k, int side, u32 *cells, u32 *half, u32 *list) {
+/* Let the pokes in `queue` have their effect on `cells`, which are of one side; give those for the
+ * other side. */
+static int changed(Kernel *k, int side, u32 *cells, u32 *list) {
     k->across.n = 0;
     for (size_t i = 0; i < k->queue.n; i += 2) {
         u32 at = k->queue.at[i], poke = k->queue.at[i + 1];
@@ -567,71 +586,68 @@ static int changed(Kernel *k, int side, u32 *cells, u32 *half, u32 *list) {
         if (hit == NONE) return FAILED;
         if (k->said.at[hit] == NONE) return IMPOSSIBLE;
         cells[k->place_of[at]] = k->said.at[hit];
-        u32 more = 2 * k->said.at[hit + 1];
-        for (u32 j = 0; j < more; j++)
-            if (add(&k->queue, k->said.at[hit + 2 + j])) return FAILED;
+        if (add_all(&k->queue, k->said.at + hit + 2, 2 * k->said.at[hit + 1])) return FAILED;
     }
-    *half = half_of(k, side, cells);
-    if (*half == NONE) return FAILED;
     *list = intern(&k->lists, k->across.at, k->across.n);
     return *list == NONE ? FAILED : POSSIBLE;
 }
 
-static int copy_cells(Kernel *k, int side, u32 half) {
-    k->work.n = 0;
-    for (int place = 0; place < k->width[side]; place++)
-        if (add(&k->work, sequence(&k->halves[side], half)[place])) return -1;
-    return 0;
-}
-
-/* Work out the moves of a half. */
+/* Work out the moves of a half. The halves after them are looked up last, and all fetched first. */
 static int fill_moves(Kernel *k, int side, u32 half) {
-    Ints *later = &k->later;
-    u32 moves = 0, urgent = k->urgent[side].at[half];
-    later->n = 0;
-    for (int place = 0; place < k->width[side]; place++) {
+    Ints *later = &k->later, *work = &k->work;
+    Interner *halves = &k->halves[side];
+    size_t width = (size_t)k->width[side];
+    u32 urgent = k->urgent[side].at[half];
+    later->n = work->n = 0;
+    for (size_t place = 0; place < width; place++) {
         if (urgent != NONE && urgent != k->position_of[side][place]) continue;
-        u32 cell = sequence(&k->halves[side], half)[place];
-        u32 at = moves_of_cell(k, cell);
+        u32 at = moves_of_cell(k, sequence(halves, half)[place]);
         if (at == NONE) return FAILED;
-        u32 n = k->said.at[at++];
-        while (n--) {
-            u32 code = k->said.at[at], after = k->said.at[at + 1], pokes = k->said.at[at + 2];
+        for (u32 n = k->said.at[at++]; n; n--) {
+            u32 code = k->said.at[at], after = k->said.at[at + 1], pokes = k->said.at[at + 2], list;
             k->queue.n = 0;
-            for (u32 j = 0; j < 2 * pokes; j++)
-                if (add(&k->queue, k->said.at[at + 3 + j])) return FAILED;
+            if (add_all(&k->queue, k->said.at + at + 3, 2 * pokes)) return FAILED;
             at += 3 + 2 * pokes;
-            if (copy_cells(k, side, half)) return FAILED;
-            k->work.at[place] = after;
-            u32 then, list;
-            int possible = changed(k, side, k->work.at, &then, &list);
+            if (add_all(work, sequence(halves, half), width)) return FAILED;
+            u32 *cells = work->at + work->n - width;
+            cells[place] = after;
+            int possible = changed(k, side, cells, &list);
             if (possible == FAILED) return FAILED;
-            if (possible == IMPOSSIBLE) continue;
-            if (add(later, code) || add(later, then) || add(later, list)) return FAILED;
-            moves++;
+            if (possible == IMPOSSIBLE) {
+                work->n -= width;
+                continue;
+            }
+            fetch_index(halves, cells);
+            if (add(later, code) || add(later, list)) return FAILED;
         }
     }
-    if (k->moves[side].n + later->n >= NONE) {
+    size_t moves = later->n / 2;
+    for (size_t i = 0; i < moves; i++) fetch_sequence(halves, work->at + i * width);
+    if (k->moves[side].n + 1 + 3 * moves >= NONE) {
         PyErr_SetString(PyExc_OverflowError, "the halves have more than 2**32 numbers of moves");
         return FAILED;
     }
     u32 start = (u32)k->moves[side].n;
-    if (add(&k->moves[side], moves)) return FAILED;
-    for (size_t i = 0; i < later->n; i++)
-        if (add(&k->moves[side], later->at[i])) return FAILED;
+    if (add(&k->moves[side], (u32)moves)) return FAILED;
+    for (size_t i = 0; i < moves; i++) {
+        u32 then = half_of(k, side, work->at + i * width);
+        u32 move[3] = {later->at[2 * i], then, later->at[2 * i + 1]};
+        if (then == NONE || add_all(&k->moves[side], move, 3)) return FAILED;
+    }
     k->starts[side].at[half] = start;
     return POSSIBLE;
 }
 
 /* Work out what a list of pokes does to a half. */
 static int fill_pokes(Kernel *k, int side, u32 list, u32 half, u64 *hit) {
-    k->queue.n = 0;
-    for (size_t i = 0; i < length(&k->lists, list); i++)
-        if (add(&k->queue, sequence(&k->lists, list)[i])) return FAILED;
-    if (copy_cells(k, side, half)) return FAILED;
-    u32 then, back;
-    int possible = changed(k, side, k->work.at, &then, &back);
+    u32 then = NONE, back;
+    k->queue.n = k->work.n = 0;
+    if (add_all(&k->queue, sequence(&k->lists, list), length(&k->lists, list)) ||
+        add_all(&k->work, sequence(&k->halves[side], half), (size_t)k->width[side]))
+        return FAILED;
+    int possible = changed(k, side, k->work.at, &back);
     if (possible == FAILED) return FAILED;
+    if (possible == POSSIBLE && (then = half_of(k, side, k->work.at)) == NONE) return FAILED;
     *hit = possible == IMPOSSIBLE ? IMPOSSIBLE_HIT : ((u64)then << 32 | back);
     return map_put(&k->pokes[side], (u64)list << 32 | half, *hit) ? FAILED : POSSIBLE;
 }
@@ -651,6 +667,13 @@ static inline void sides_of(const Kernel *k, const u32 *halves, int *first, int 
 /* What expanding a state comes to, if not to successors. */
 enum { IS_MISSING = -1, NO_MEMORY = -2, TOO_MANY = -3, RAISED = -4 };
 
+/* Fetch what the moves of a half do to the other one. */
+static inline void fetch_pokes_of(const Kernel *k, int side, u32 half, u32 other) {
+    const u32 *move = k->moves[side].at + k->starts[side].at[half];
+    for (u32 n = *move++; n; n--, move += 3)
+        if (move[2]) map_fetch(&k->pokes[1 - side], (u64)move[2] << 32 | other);
+}
+
 /* Append the successors of a state, and their codes if asked for; give their number.
  * Where a table has no entry yet, it is worked out if that is wished; else it IS_MISSING. */
 static inline int expand(Kernel *k, u64 key, Keys *out, Ints *codes, int fills) {
@@ -663,6 +686,7 @@ static inline int expand(Kernel *k, u64 key, Keys *out, Ints *codes, int fills) 
             if (!fills) goto missing;
             if (fill_moves(k, side, halves[side]) == FAILED) return RAISED;
         }
+        if (fills) fetch_pokes_of(k, side, halves[side], halves[1 - side]);
         const u32 *move = k->moves[side].at + k->starts[side].at[halves[side]];
         for (u32 n = *move++; n; n--, move += 3) {
             u32 after[2];
@@ -742,14 +766,9 @@ static inline void fetch_moves(const Kernel *k, u64 key) {
 }
 
 static inline void fetch_pokes(const Kernel *k, u64 key) {
-    u32 halves[2] = {(u32)(key >> 32), (u32)key};
-    for (int side = 0; side < 2; side++) {
-        u32 start = k->starts[side].at[halves[side]];
-        if (start == NONE) continue;
-        const u32 *move = k->moves[side].at + start;
-        for (u32 n = *move++; n; n--, move += 3)
-            if (move[2]) map_fetch(&k->pokes[1 - side], (u64)move[2] << 32 | halves[1 - side]);
-    }
+    u32 left = (u32)(key >> 32), right = (u32)key;
+    if (k->starts[0].at[left] != NONE) fetch_pokes_of(k, 0, left, right);
+    if (k->starts[1].at[right] != NONE) fetch_pokes_of(k, 1, right, left);
 }
 
 static inline u64 *recent_of(Worker *w, u64 hash) { return &w->recent[hash >> 16 & RECENT]; }
@@ -1170,27 +1189,42 @@ static int doubts(Kernel *k, Ints *numbers) {
     }
 }
 
+/* Expand a state of the chunk, and hand its successors to the parts of the table. */
+static int expand_alone(Kernel *k, u32 row, int *error) {
+    k->alone.n = 0;
+    int n = expand_fully(k, k->states.at[k->from + row], &k->alone, NULL);
+    if (n < 0) { /* what came before it still counts */
+        k->rows = row;
+        *error = 1;
+        return 0;
+    }
+    k->counts[row] = (u32)n;
+    for (int i = 0; i < n; i++) {
+        u64 key = k->alone.at[i];
+        if (hand_over(&k->late[part_of(k, mix(key))], key, row << PLACE_BITS | (u32)i)) {
+            PyErr_NoMemory();
+            return -1;
+        }
+    }
+    return 0;
+}
+
 /* Expand `rows` states from `from` on. Fewer where Python fails: then `*error` is set. */
 static int expand_chunk(Kernel *k, int *error) {
+    const u64 *states = k->states.at + k->from;
     if (together(k, EXPAND)) return -1;
     for (int t = 0; t < k->threads; t++) k->late[t].n = 0;
-    for (size_t row = 0; row < k->rows; row++) {
-        if (k->counts[row] != PUT_OFF) continue;
-        k->alone.n = 0;
-        int n = expand_fully(k, k->states.at[k->from + row], &k->alone, NULL);
-        if (n < 0) { /* what came before it still counts */
-            k->rows = row;
-            *error = 1;
-            break;
-        }
-        k->counts[row] = (u32)n;
-        for (int i = 0; i < n; i++) {
-            u64 key = k->alone.at[i];
-            if (hand_over(&k->late[part_of(k, mix(key))], key, (u32)(row << PLACE_BITS | (u32)i))) {
-                PyErr_NoMemory();
-                return -1;
-            }
-        }
+    k->put_off.n = 0;
+    for (u32 row = 0; row < k->rows; row++)
+        if (k->counts[row] == PUT_OFF && add(&k->put_off, row)) return -1;
+    const u32 *row = k->put_off.at;
+    size_t n = k->put_off.n;
+    enum { NEAR = 4 }; /* what they need is fetched first, as far as it is known already */
+    for (size_t i = 0; i < n && !*error; i++) {
+        if (i + 3 * NEAR < n) fetch_starts(k, states[row[i + 3 * NEAR]]);
+        if (i + 2 * NEAR < n) fetch_moves(k, states[row[i + 2 * NEAR]]);
+        if (i + NEAR < n) fetch_pokes(k, states[row[i + NEAR]]);
+        if (expand_alone(k, row[i], error)) return -1;
     }
     return 0;
 }
@@ -1639,7 +1673,7 @@ static void kernel_free(Kernel *k) {
     for (int i = 0; i < ASKED; i++) Py_XDECREF(k->of_cells[i]);
     Py_XDECREF(k->state_looks);
     Ints *ints[] = {&k->moves_at, &k->urgencies, &k->said, &k->queue, &k->across, &k->work,
-                    &k->later, &k->levels, &k->cell_looks};
+                    &k->later, &k->levels, &k->cell_looks, &k->put_off};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) free(ints[i]->at);
     for (int side = 0; side < 2; side++) {
         free_interner(&k->halves[side]);
