@@ -7,8 +7,9 @@
  *   1. threads write down the successors of their part of the chunk, but for those that they had
  *      not long ago; a state that needs an entry which no table has yet is put off, and done alone
  *      afterwards, in order;
- *   2. each thread owns a part of the table of states, and looks up the successors that belong
- *      there, all in order, so that who is first does not depend on the threads;
+ *   2. the table of states has a part for each thread, where it looks up the successors that belong
+ *      there, all in order, so that who is first does not depend on the threads; it begins with that
+ *      while the states that were put off are done;
  *   3. new states get their numbers, in order, and are judged.
  *
  * Numbers, and so the shortest way to a state, are the same with any number of threads. A state
@@ -72,19 +73,23 @@ typedef struct {
     size_t n, room;
 } Ints;
 
-static int grow(void **at, size_t *room, size_t need, size_t size) {
+/* Without a word, for threads that may not speak to Python. */
+static int grow_silently(void **at, size_t *room, size_t need, size_t size) {
     if (need <= *room) return 0;
     size_t wide = *room + (*room * size < 16 * LARGE ? *room / 2 : *room / 8) + 64;
     if (wide < need) wide = need;
     void *wider = realloc(*at, wide * size);
-    if (!wider) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (!wider) return -1;
     make_large(wider, wide * size);
     *at = wider;
     *room = wide;
     return 0;
+}
+
+static int grow(void **at, size_t *room, size_t need, size_t size) {
+    if (!grow_silently(at, room, need, size)) return 0;
+    PyErr_NoMemory();
+    return -1;
 }
 
 static int add(Ints *to, u32 value) {
@@ -279,14 +284,14 @@ typedef struct {
     size_t n, room;
 } Items;
 
-/* What a thread has found to be new in one chunk. */
+/* What a chunk has brought to one part of the table. */
 typedef struct {
-    u32 place;
+    u32 place; /* the first one */
     u32 slot;
     size_t bucket;
     u64 key;
-    u32 number;
-    u32 doubtful; /* whether it is still to be judged */
+    u32 number; /* or NONE */
+    u32 moved;  /* whether it stands in `moved` */
 } New;
 
 typedef struct {
@@ -310,12 +315,12 @@ struct Kernel;
 typedef struct {
     struct Kernel *kernel;
     int number;
-    Keys row;   /* successors of one state */
-    Items *out; /* successors that this thread has written, for each part of the table */
-    Items in;   /* successors that belong to this thread's part of the table */
-    News news; /* new ones among those of its part */
+    Keys row;   /* successors of some states */
+    Items *out; /* successors that it has written, for each part of the table */
+    News news;  /* new ones among those of its part of the table */
+    Ints moved; /* those of them that rows which were put off came to first, in order */
     int out_of_memory;
-    u64 *recent; /* successors that this thread has written not long ago */
+    u64 *recent; /* successors that it has written not long ago */
 } Worker;
 
 typedef struct Kernel {
@@ -350,16 +355,20 @@ typedef struct Kernel {
     /* the chunk */
     size_t from, rows;
     size_t judged; /* how many states were found good, in order of discovery */
-    int cut;       /* whether states were given up that the table of numbers still has */
+    int cut;       /* whether the table of numbers has what are no states, and is to be made anew */
     u32 *counts;   /* successors of each row */
     Ints put_off; /* rows */
     Keys alone;
     Items *late;   /* successors of the rows that were put off, for each part of the table */
+    Ints places;   /* of the new states, in order */
+    u8 *doubts;    /* whether each is to be judged */
+    size_t doubts_room;
     Worker workers[MOST_THREADS];
     pthread_t ids[MOST_THREADS];
     pthread_mutex_t lock;
     pthread_cond_t begin, end;
     int job, round, busy, started;
+    int next; /* worker whose turn it is */
 } Kernel;
 
 #define IMPOSSIBLE_HIT (ABSENT - 1)
@@ -843,74 +852,6 @@ static inline u32 look_up(
     }
 }
 
-/* Bring together what belongs to the own part of the table, in order. */
-static int gather(Worker *w) {
-    Kernel *k = w->kernel;
-    Items *late = &k->late[w->number];
-    size_t next = 0;
-    w->in.n = 0;
-    for (int t = 0; t < k->threads; t++) {
-        Items *out = &k->workers[t].out[w->number];
-        for (size_t i = 0; i < out->n; i++) {
-            u32 place = out->at[i].place;
-            if (place >> PLACE_BITS >= k->rows) break;
-            for (; next < late->n && late->at[next].place < place; next++)
-                if (hand_over(&w->in, late->at[next].key, late->at[next].place)) return -1;
-            if (hand_over(&w->in, out->at[i].key, place)) return -1;
-        }
-    }
-    for (; next < late->n; next++)
-        if (hand_over(&w->in, late->at[next].key, late->at[next].place)) return -1;
-    return 0;
-}
-
-static void second_step(Worker *w) {
-    Kernel *k = w->kernel;
-    Part *part = &k->parts[w->number];
-    News *news = &w->news;
-    news->n = 0;
-    if (gather(w)) {
-        w->out_of_memory = 1;
-        return;
-    }
-    /* The bucket of a successor is fetched first, then the state that is likely to be the same. */
-    enum { FAR = 32, NEAR = 16 };
-    for (size_t i = 0; i < w->in.n + FAR; i++) {
-        if (i < w->in.n) __builtin_prefetch(part->at + bucket_of(part, mix(w->in.at[i].key)), 1);
-        if (i >= FAR - NEAR && i - (FAR - NEAR) < w->in.n) {
-            u64 hash = mix(w->in.at[i - (FAR - NEAR)].key);
-            const Bucket *at = part->at + bucket_of(part, hash);
-            u32 like = slots_with(at, tag_of(hash));
-            u32 number = like ? at->numbers[__builtin_ctz(like)] : FRESH;
-            if (number < FRESH) __builtin_prefetch(k->states.at + number);
-        }
-        if (i < FAR) continue;
-        Item *item = &w->in.at[i - FAR];
-        u64 hash = mix(item->key);
-        size_t bucket;
-        u32 slot;
-        if (look_up(k, part, news, item->key, hash, &bucket, &slot) != NONE) continue;
-        if (news->n == NONE - FRESH) {
-            w->out_of_memory = 1;
-            return;
-        }
-        if (news->n == news->room) {
-            size_t room = 2 * news->room + 1024;
-            New *wider = realloc(news->at, room * sizeof(New));
-            if (!wider) {
-                w->out_of_memory = 1;
-                return;
-            }
-            news->at = wider;
-            news->room = room;
-        }
-        part->at[bucket].tags[slot] = tag_of(hash);
-        part->at[bucket].numbers[slot] = FRESH + (u32)news->n;
-        news->at[news->n++] = (New){item->place, slot, bucket, item->key, 0, 0};
-        part->n++;
-    }
-}
-
 /* A part is filled up to nine tenths. It grows by a half; by less where that is much memory, for
  * there the time to put all states down again is a smaller evil. */
 #define FULL(room) ((room) * SLOTS / 10 * 9)
@@ -921,15 +862,16 @@ static void free_part(Part *part) {
     part->at = NULL;
 }
 
-/* Put down the number of a state that the table has not. */
-static inline void put_down(Part *part, u64 hash, u32 number) {
+/* Put down the number of a state that the table has not; give its place. */
+static inline u32 put_down(Part *part, u64 hash, u32 number, size_t *bucket) {
     for (size_t b = bucket_of(part, hash);; b = b + 1 == part->room ? 0 : b + 1) {
         u32 free = slots_with(&part->at[b], 0);
         if (!free) continue;
         u32 slot = (u32)__builtin_ctz(free);
         part->at[b].tags[slot] = tag_of(hash);
         part->at[b].numbers[slot] = number;
-        return;
+        *bucket = b;
+        return slot;
     }
 }
 
@@ -961,19 +903,91 @@ static int widen(Kernel *k, int number, size_t more) {
             coming[seen++ % AHEAD].number = (u32)i;
             if (seen - done < AHEAD) continue;
         }
-        put_down(part, coming[done % AHEAD].hash, coming[done % AHEAD].number);
+        size_t bucket;
+        put_down(part, coming[done % AHEAD].hash, coming[done % AHEAD].number, &bucket);
         done++;
     }
-    part->n = done;
+    News *news = &k->workers[number].news;
+    for (size_t i = 0; i < news->n; i++) {
+        New *one = &news->at[i];
+        one->slot = put_down(part, mix(one->key), FRESH + (u32)i, &one->bucket);
+    }
+    part->n = done + news->n;
     return 0;
 }
 
-/* Widen the own part of the table for all successors of a chunk. */
-static void make_room(Worker *w) {
+static void make_anew(Worker *w) {
+    w->news.n = 0;
+    if (widen(w->kernel, w->number, 0)) w->out_of_memory = 1;
+}
+
+/* Add to what is new; whether it `moved` is told by who came to it first. */
+static int add_new(Worker *w, const Item *item, size_t bucket, u32 slot, u64 hash, u32 moved) {
+    Part *part = &w->kernel->parts[w->number];
+    News *news = &w->news;
+    if (news->n == NONE - FRESH) return -1;
+    if (grow_silently((void **)&news->at, &news->room, news->n + 1, sizeof(New))) return -1;
+    part->at[bucket].tags[slot] = tag_of(hash);
+    part->at[bucket].numbers[slot] = FRESH + (u32)news->n;
+    news->at[news->n++] = (New){item->place, slot, bucket, item->key, NONE, moved};
+    part->n++;
+    return 0;
+}
+
+/* Look up successors that belong to the own part of the table, in order. Rows that were put off
+ * come behind all others, but may have been first. */
+static int look_up_all(Worker *w, const Items *items, u32 late) {
     Kernel *k = w->kernel;
-    size_t all = k->late[w->number].n;
+    Part *part = &k->parts[w->number];
+    News *news = &w->news;
+    Ints *moved = &w->moved;
+    /* The bucket of a successor is fetched first, then the state that is likely to be the same. */
+    enum { FAR = 32, NEAR = 16 };
+    for (size_t i = 0; i < items->n + FAR; i++) {
+        if (i < items->n) __builtin_prefetch(part->at + bucket_of(part, mix(items->at[i].key)), 1);
+        if (i >= FAR - NEAR && i - (FAR - NEAR) < items->n) {
+            u64 hash = mix(items->at[i - (FAR - NEAR)].key);
+            const Bucket *at = part->at + bucket_of(part, hash);
+            u32 like = slots_with(at, tag_of(hash));
+            u32 number = like ? at->numbers[__builtin_ctz(like)] : FRESH;
+            if (number < FRESH) __builtin_prefetch(k->states.at + number);
+        }
+        if (i < FAR) continue;
+        const Item *item = &items->at[i - FAR];
+        u64 hash = mix(item->key);
+        size_t bucket = 0;
+        u32 slot = 0, number = look_up(k, part, news, item->key, hash, &bucket, &slot);
+        u32 moves = late;
+        if (number == NONE) {
+            number = FRESH + (u32)news->n;
+            if (add_new(w, item, bucket, slot, hash, late)) return -1;
+        } else if (number >= FRESH && item->place < news->at[number - FRESH].place) {
+            news->at[number - FRESH].place = item->place;
+            news->at[number - FRESH].moved = 1;
+        } else {
+            moves = 0;
+        }
+        if (!moves) continue;
+        if (grow_silently((void **)&moved->at, &moved->room, moved->n + 1, sizeof(u32))) return -1;
+        moved->at[moved->n++] = number - FRESH;
+    }
+    return 0;
+}
+
+static void second_step(Worker *w) {
+    Kernel *k = w->kernel;
+    size_t all = 0;
+    w->news.n = w->moved.n = 0;
     for (int t = 0; t < k->threads; t++) all += k->workers[t].out[w->number].n;
-    if (widen(k, w->number, all)) w->out_of_memory = 1;
+    int failed = widen(k, w->number, all);
+    for (int t = 0; t < k->threads && !failed; t++)
+        failed = look_up_all(w, &k->workers[t].out[w->number], 0);
+    if (failed) w->out_of_memory = 1;
+}
+
+static void second_step_late(Worker *w) {
+    const Items *late = &w->kernel->late[w->number];
+    if (widen(w->kernel, w->number, late->n) || look_up_all(w, late, 1)) w->out_of_memory = 1;
 }
 
 static inline int is_sure(u32 left, u32 right) {
@@ -992,55 +1006,69 @@ static void third_step(Worker *w) {
             __builtin_prefetch(&k->summary[0].at[later->key >> 32]);
             __builtin_prefetch(&k->summary[1].at[(u32)later->key]);
         }
-        New *one = &w->news.at[i];
+        const New *one = &w->news.at[i];
+        if (one->number == NONE) continue;
         part->at[one->bucket].numbers[one->slot] = one->number;
         k->states.at[one->number] = one->key;
         u32 left = k->summary[0].at[one->key >> 32], right = k->summary[1].at[(u32)one->key];
-        one->doubtful = left == NONE || right == NONE || !is_sure(left, right) ||
-                        map_get(&k->good, (u64)left << 32 | right) == ABSENT;
+        k->doubts[one->number - k->states.n] =
+            left == NONE || right == NONE || !is_sure(left, right) ||
+            map_get(&k->good, (u64)left << 32 | right) == ABSENT;
     }
 }
 
 /* ------------------------------------------------------------------ threads */
 
-static void (*const JOBS[])(Worker *) = {first_step, make_room, second_step, third_step};
-enum { EXPAND, WIDEN, LOOK_UP, PUT_DOWN, LEAVE };
+static void (*const JOBS[])(Worker *) = {
+    first_step, second_step, second_step_late, third_step, make_anew
+};
+enum { EXPAND, LOOK_UP, LOOK_UP_LATE, PUT_DOWN, MAKE_ANEW, LEAVE };
+
+/* Do what is left of a step; which thread does a worker's share makes no difference. */
+static void share(Kernel *k, int job) {
+    for (;;) {
+        int t = __atomic_fetch_add(&k->next, 1, __ATOMIC_RELAXED);
+        if (t >= k->threads) return;
+        JOBS[job](&k->workers[t]);
+    }
+}
 
 static void *work(void *argument) {
-    Worker *w = argument;
-    Kernel *k = w->kernel;
+    Kernel *k = argument;
     for (int round = 1;; round++) {
         pthread_mutex_lock(&k->lock);
         while (k->round < round) pthread_cond_wait(&k->begin, &k->lock);
         int job = k->job;
         pthread_mutex_unlock(&k->lock);
         if (job == LEAVE) return NULL;
-        JOBS[job](w);
+        share(k, job);
         pthread_mutex_lock(&k->lock);
         if (--k->busy == 0) pthread_cond_signal(&k->end);
         pthread_mutex_unlock(&k->lock);
     }
 }
 
-/* Let all workers do one step: each in a thread, or one after the other where there is little to
- * do, for a thread that sleeps takes long to wake. */
-static int together(Kernel *k, int job) {
-    Py_BEGIN_ALLOW_THREADS
-    int shared = k->started && k->rows >= WORTH_SHARING;
-    if (shared) {
-        pthread_mutex_lock(&k->lock);
-        k->job = job;
+/* Let the other threads begin with a step, unless there is little to do: a thread that sleeps
+ * takes long to wake. */
+static void begin_step(Kernel *k, int job) {
+    pthread_mutex_lock(&k->lock);
+    k->job = job;
+    k->next = 0;
+    if (k->rows >= WORTH_SHARING) {
         k->busy = k->started;
-        k->round++;
+        k->round += k->started > 0;
         pthread_cond_broadcast(&k->begin);
-        pthread_mutex_unlock(&k->lock);
     }
-    for (int t = 0; t < (shared ? 1 : k->threads); t++) JOBS[job](&k->workers[t]);
-    if (shared) {
-        pthread_mutex_lock(&k->lock);
-        while (k->busy) pthread_cond_wait(&k->end, &k->lock);
-        pthread_mutex_unlock(&k->lock);
-    }
+    pthread_mutex_unlock(&k->lock);
+}
+
+/* Do what is left of the step that was begun, and wait for the others. */
+static int end_step(Kernel *k) {
+    Py_BEGIN_ALLOW_THREADS
+    share(k, k->job);
+    pthread_mutex_lock(&k->lock);
+    while (k->busy) pthread_cond_wait(&k->end, &k->lock);
+    pthread_mutex_unlock(&k->lock);
     Py_END_ALLOW_THREADS
     for (int t = 0; t < k->threads; t++)
         if (k->workers[t].out_of_memory) {
@@ -1050,10 +1078,15 @@ static int together(Kernel *k, int job) {
     return 0;
 }
 
+static int together(Kernel *k, int job) {
+    begin_step(k, job);
+    return end_step(k);
+}
+
 static int start_threads(Kernel *k) {
     if (!k->started) k->round = 0;
     for (; k->started + 1 < k->threads; k->started++)
-        if (pthread_create(&k->ids[k->started], NULL, work, &k->workers[k->started + 1])) {
+        if (pthread_create(&k->ids[k->started], NULL, work, k)) {
             PyErr_SetString(PyExc_OSError, "no more threads can be started");
             return -1;
         }
@@ -1148,45 +1181,44 @@ static PyObject *judged(Kernel *k, PyObject *summary, PyObject *judge, u64 key) 
 
 /* ------------------------------------------------------------------ the search */
 
-/* Number the new states of a chunk, in order. Gives the place of each in `places`. */
-static int number_new(Kernel *k, Ints *places) {
-    size_t at[MOST_THREADS] = {0}, n = k->states.n;
-    places->n = 0;
+/* Of what is new in one part of the table, the next ones in order: of those that rows came to at
+ * once, and of those that rows which were put off came to first. */
+typedef struct {
+    size_t at, moved;
+} Next;
+
+static New *next_new(const Worker *w, Next *next) {
+    New *news = w->news.at, *one = NULL, *other = NULL;
+    while (next->at < w->news.n && news[next->at].moved) next->at++;
+    if (next->at < w->news.n) one = &news[next->at];
+    if (next->moved < w->moved.n) other = &news[w->moved.at[next->moved]];
+    return !one || (other && other->place < one->place) ? other : one;
+}
+
+/* Number the new states of a chunk, in order, and keep their places. */
+static int number_new(Kernel *k) {
+    Next next[MOST_THREADS] = {{0, 0}};
+    New *first[MOST_THREADS];
+    size_t n = k->states.n;
+    k->places.n = 0;
+    for (int t = 0; t < k->threads; t++) first[t] = next_new(&k->workers[t], &next[t]);
     for (;;) {
-        int best = -1;
-        for (int t = 0; t < k->threads; t++) {
-            News *news = &k->workers[t].news;
-            if (at[t] == news->n) continue;
-            if (best < 0 || news->at[at[t]].place < k->workers[best].news.at[at[best]].place) best = t;
-        }
-        if (best < 0) break;
-        New *one = &k->workers[best].news.at[at[best]++];
+        int best = 0;
+        for (int t = 1; t < k->threads; t++)
+            if (first[t] && (!first[best] || first[t]->place < first[best]->place)) best = t;
+        New *one = first[best];
+        if (!one || one->place >> PLACE_BITS >= k->rows) break;
         if (n >= MOST_STATES) {
             PyErr_Format(PyExc_OverflowError, "more than %u states", MOST_STATES);
             return -1;
         }
         one->number = (u32)n++;
-        if (add(places, one->place)) return -1;
+        if (add(&k->places, one->place)) return -1;
+        *(one->moved ? &next[best].moved : &next[best].at) += 1;
+        first[best] = next_new(&k->workers[best], &next[best]);
     }
-    return grow((void **)&k->states.at, &k->states.room, n, sizeof(u64));
-}
-
-/* Find what is to be judged among the new states, as numbers in order. */
-static int doubts(Kernel *k, Ints *numbers) {
-    numbers->n = 0;
-    size_t at[MOST_THREADS] = {0};
-    for (;;) {
-        New *best = NULL;
-        for (int t = 0; t < k->threads; t++) {
-            News *news = &k->workers[t].news;
-            while (at[t] < news->n && !news->at[at[t]].doubtful) at[t]++;
-            if (at[t] == news->n) continue;
-            if (!best || news->at[at[t]].number < best->number) best = &news->at[at[t]];
-        }
-        if (!best) return 0;
-        best->doubtful = 0;
-        if (add(numbers, best->number)) return -1;
-    }
+    return grow((void **)&k->states.at, &k->states.room, n, sizeof(u64)) ||
+           grow((void **)&k->doubts, &k->doubts_room, k->places.n, 1);
 }
 
 /* Expand a state of the chunk, and hand its successors to the parts of the table. */
@@ -1209,10 +1241,12 @@ static int expand_alone(Kernel *k, u32 row, int *error) {
     return 0;
 }
 
-/* Expand `rows` states from `from` on. Fewer where Python fails: then `*error` is set. */
+/* Expand `rows` states from `from` on, and begin to look up what comes of them. Fewer where Python
+ * fails: then `*error` is set. */
 static int expand_chunk(Kernel *k, int *error) {
     const u64 *states = k->states.at + k->from;
     if (together(k, EXPAND)) return -1;
+    begin_step(k, LOOK_UP); /* by the other threads, while Python is asked here */
     for (int t = 0; t < k->threads; t++) k->late[t].n = 0;
     k->put_off.n = 0;
     for (u32 row = 0; row < k->rows; row++)
@@ -1268,7 +1302,7 @@ static PyObject *searched(
     Kernel *k, PyObject *summary, PyObject *judge, PyObject *ask, unsigned long long most,
     unsigned long long deepest
 ) {
-    Ints places = {0}, numbers = {0};
+    const Ints *places = &k->places;
     long long violating = -1;
     PyObject *result = NULL, *type = NULL, *value = NULL, *trace = NULL;
     PyObject *wrong = NULL;
@@ -1284,7 +1318,7 @@ static PyObject *searched(
             k->parts[t].room = 0;
             forget_recent(&k->workers[t]);
         }
-        if (together(k, WIDEN)) return NULL;
+        if (together(k, MAKE_ANEW)) return NULL;
         k->cut = 0;
     }
     u32 chunks = 0;
@@ -1302,33 +1336,39 @@ static PyObject *searched(
             int error = 0;
             k->rows = end - k->from < CHUNK ? end - k->from : CHUNK;
             if (k->rows >= WORTH_SHARING && start_threads(k)) goto done;
-            if (expand_chunk(k, &error)) goto done;
+            k->cut = 1; /* until all that the chunk has brought is numbered */
+            int failed = expand_chunk(k, &error);
             PyErr_Fetch(&type, &value, &trace);
+            if (end_step(k)) goto done;
+            if (failed) {
+                PyErr_Restore(type, value, trace);
+                type = value = trace = NULL;
+                goto done;
+            }
             size_t known = k->states.n;
-            if (together(k, WIDEN) || together(k, LOOK_UP) || number_new(k, &places)) goto done;
-            if (together(k, PUT_DOWN) || doubts(k, &numbers)) goto done;
-            k->states.n += places.n;
-            size_t stop = places.n, last = k->states.n;
+            if (together(k, LOOK_UP_LATE) || number_new(k) || together(k, PUT_DOWN)) goto done;
+            k->states.n += places->n;
+            size_t stop = places->n, last = k->states.n;
             if (k->states.n > most) stop = most > known ? most - known : 0;
-            for (size_t i = 0; i < numbers.n && numbers.at[i] < last && !wrong; i++) {
+            for (size_t number = known; number < last && !wrong; number++) {
+                if (!k->doubts[number - known]) continue;
                 /* The row of the state that is one too many counts as a whole. */
-                if (numbers.at[i] >= known + stop && last == k->states.n)
-                    last = known + end_of_row(&places, stop);
-                if (numbers.at[i] >= last) break;
-                wrong = judged(k, summary, judge, k->states.at[numbers.at[i]]);
+                if (number >= known + stop && last == k->states.n)
+                    last = known + end_of_row(places, stop);
+                if (number >= last) break;
+                wrong = judged(k, summary, judge, k->states.at[number]);
                 if (!wrong) goto done;
                 if (wrong == Py_None)
                     Py_CLEAR(wrong);
                 else
-                    violating = numbers.at[i];
+                    violating = (long long)number;
             }
             if (wrong) stop = (size_t)violating - known;
-            if (stop < places.n) {
-                k->states.n = known + end_of_row(&places, stop);
-                size_t rows = (places.at[stop] >> PLACE_BITS) + 1;
+            if (stop < places->n) {
+                k->states.n = known + end_of_row(places, stop);
+                size_t rows = (places->at[stop] >> PLACE_BITS) + 1;
                 k->transitions += sum(k->counts, rows);
                 k->from += rows;
-                k->cut = 1;
                 k->judged = wrong ? (size_t)violating : k->states.n;
                 result = outcome(k, wrong ? wrong : Py_NewRef(Py_None), violating, wrong ? "" : "full");
                 goto done;
@@ -1341,6 +1381,7 @@ static PyObject *searched(
             k->transitions += sum(k->counts, k->rows);
             k->judged = k->states.n;
             k->from += k->rows;
+            k->cut = 0;
             if (chunks++ % 4 == 0 || k->rows == CHUNK) {
                 if (PyErr_CheckSignals()) goto done;
                 PyObject *stop = PyObject_CallFunction(
@@ -1363,8 +1404,6 @@ done:
     Py_XDECREF(type);
     Py_XDECREF(value);
     Py_XDECREF(trace);
-    free(places.at);
-    free(numbers.at);
     return result;
 }
 
@@ -1548,7 +1587,7 @@ static PyObject *kernel_memory(Kernel *k, PyObject *Py_UNUSED(nothing)) {
     size_t states = k->states.room * sizeof(u64), rest = 0;
     for (int t = 0; t < k->threads; t++) {
         states += k->parts[t].room * sizeof(Bucket);
-        rest += k->workers[t].in.room * sizeof(Item) + k->workers[t].news.room * sizeof(New);
+        rest += k->workers[t].news.room * sizeof(New) + k->workers[t].moved.room * sizeof(u32);
         rest += (RECENT + 1) * sizeof(u64);
         for (int part = 0; part < k->threads; part++)
             rest += k->workers[t].out[part].room * sizeof(Item);
@@ -1673,7 +1712,7 @@ static void kernel_free(Kernel *k) {
     for (int i = 0; i < ASKED; i++) Py_XDECREF(k->of_cells[i]);
     Py_XDECREF(k->state_looks);
     Ints *ints[] = {&k->moves_at, &k->urgencies, &k->said, &k->queue, &k->across, &k->work,
-                    &k->later, &k->levels, &k->cell_looks, &k->put_off};
+                    &k->later, &k->levels, &k->cell_looks, &k->put_off, &k->places};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) free(ints[i]->at);
     for (int side = 0; side < 2; side++) {
         free_interner(&k->halves[side]);
@@ -1690,10 +1729,11 @@ static void kernel_free(Kernel *k) {
     free(k->states.at);
     free(k->alone.at);
     free(k->counts);
+    free(k->doubts);
     for (int t = 0; t < MOST_THREADS; t++) {
         free_part(&k->parts[t]);
         free(k->workers[t].row.at);
-        free(k->workers[t].in.at);
+        free(k->workers[t].moved.at);
         for (int part = 0; part < k->threads; part++) {
             if (k->workers[t].out) free(k->workers[t].out[part].at);
             if (k->late && !t) free(k->late[part].at);
