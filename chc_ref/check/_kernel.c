@@ -1428,6 +1428,35 @@ static PyObject *kernel_row(Kernel *k, PyObject *argument) {
     return row_of(k, k->states.at[number]);
 }
 
+static int is_key(Kernel *k, u64 key) {
+    if (key >> 32 < count(&k->halves[0]) && (u32)key < count(&k->halves[1])) return 1;
+    PyErr_SetString(PyExc_IndexError, "there is no such half");
+    return 0;
+}
+
+static PyObject *kernel_row_of(Kernel *k, PyObject *argument) {
+    u64 key = PyLong_AsUnsignedLongLong(argument);
+    return PyErr_Occurred() || !is_key(k, key) ? NULL : row_of(k, key);
+}
+
+/* Give what may come after a state, whether that was found or not. */
+static PyObject *kernel_after(Kernel *k, PyObject *argument) {
+    u64 key = PyLong_AsUnsignedLongLong(argument);
+    if (PyErr_Occurred() || !is_key(k, key)) return NULL;
+    Keys out = {0};
+    int n = expand_fully(k, key, &out, NULL);
+    PyObject *found = n < 0 ? NULL : PyList_New(n);
+    for (int i = 0; found && i < n; i++) {
+        PyObject *one = PyLong_FromUnsignedLongLong(out.at[i]);
+        if (one)
+            PyList_SET_ITEM(found, i, one);
+        else
+            Py_CLEAR(found);
+    }
+    free(out.at);
+    return found;
+}
+
 /* Give what was found and how far the search is; see halves.Saved. */
 static PyObject *kernel_saved(Kernel *k, PyObject *Py_UNUSED(nothing)) {
     PyObject *levels = PyList_New((Py_ssize_t)k->levels.n);
@@ -1766,6 +1795,8 @@ static PyMethodDef kernel_methods[] = {
     {"saved", (PyCFunction)kernel_saved, METH_NOARGS, "Give what was found; see halves.Saved."},
     {"restore", (PyCFunction)kernel_restore, METH_VARARGS, "Put back what was saved."},
     {"row", (PyCFunction)kernel_row, METH_O, "Give the row of a state, by number."},
+    {"row_of", (PyCFunction)kernel_row_of, METH_O, "Give the row of a state, by its key."},
+    {"after", (PyCFunction)kernel_after, METH_O, "Give the keys of what may come after one."},
     {"successors", (PyCFunction)kernel_successors, METH_O, "Give the successors of a state."},
     {"path", (PyCFunction)kernel_path, METH_O, "Give the codes of a shortest way to a state."},
     {"cells", (PyCFunction)kernel_cells, METH_NOARGS, "Give the cells that occur."},

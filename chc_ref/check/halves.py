@@ -214,7 +214,8 @@ class Search:
     def __init__(self, halves: Halves, first: Row) -> None:
         self.halves = halves
         self.parting = halves.parting
-        self.keys: list[Key] = [halves.key(first)]
+        self.first = halves.key(first)
+        self.keys: list[Key] = [self.first]
         """States in order of discovery; by that order they have their numbers."""
         self.numbers: dict[Key, int] = {self.keys[0]: 0}
         self.levels = [0]
@@ -384,6 +385,14 @@ class Search:
     def row(self, number: int) -> Row:
         """Give the row of a state, by its number in order of discovery."""
         return self.halves.row(self.keys[number])
+
+    def after(self, key: Key) -> list[Key]:
+        """Give what may come after a state, whether that was found or not, in a fixed order."""
+        return [successor for _, successor in self.halves.successors(key)]
+
+    def row_of(self, key: Key) -> Row:
+        """Give the row of a state, whether it was found or not."""
+        return self.halves.row(key)
 
     def rows(self) -> Iterator[Row]:
         """Give the row of every state, in order of discovery."""
