@@ -47,10 +47,13 @@ class Interner:
     def __call__(self, value: Hashable) -> int:
         """Give the id of ``value``."""
         found = self.ids.get(value)
-        if found is None:
-            found = self.ids[value] = len(self.values)
-            self.values.append(value)
-        return found
+        return self.add(value) if found is None else found
+
+    def add(self, value: Hashable) -> int:
+        """Give an id to a value that has none yet."""
+        new = self.ids[value] = len(self.values)
+        self.values.append(value)
+        return new
 
 
 class Memo(dict[Any, Any]):
@@ -158,6 +161,8 @@ class Cells:
         """By component and its state, whether heads of channels are all that it may take."""
         self.heads = Memo(self._head)
         """The first message of a content, and the content behind it."""
+        self._deliver = Memo(lambda channel: self.actions(Deliver(*system.channels[channel])))
+        self._put_as = Memo(lambda of: self.pokes(Put(*of)))
         self.taken = Memo(self._take)
         """What comes of taking a message, by state, channel and message; without what is left."""
         self.put_by = Memo(self._put_by)
@@ -294,8 +299,8 @@ class Cells:
     def _take(self, key: tuple[int, int, int]) -> Move:
         """Let a component in a state take a message from a channel; give the state after it."""
         state, channel, message = key
-        code = self.actions(Deliver(*self.system.channels[channel]))
-        return code, *self._local(self.ends[channel][1], state, self._receipts[channel, message])
+        found = self._local(self.ends[channel][1], state, self._receipts[channel, message])
+        return self._deliver[channel], *found
 
     def _crossings(self, of: Cell, channel: int, only: int | None = None) -> Iterator[Move]:
         """Let each message of a faulty channel be taken, stay or vanish."""
@@ -430,7 +435,7 @@ class Cells:
         if found is None:
             event = self.events.values[number][1]
             after, sends = self.system.local(at, self.states[at].values[state], event)
-            pokes = tuple(self._sent(self.system.names[at], send) for send in sends)
+            pokes = tuple([self._sent(self.system.names[at], send) for send in sends])
             found = self.locals[state, number] = (self.states[at](after), pokes)
         return found
 
@@ -439,7 +444,7 @@ class Cells:
         channel, message = self.system.channel(source, send.to), send.message
         if self.system.faulty[channel]:
             message = self.system.network.sent(source, send.to, message)
-        return self.ends[channel][1], self.pokes(Put(channel, self.messages(message)))
+        return self.ends[channel][1], self._put_as[channel, self.messages(message)]
 
     def _event(self, name: Address, event: Any) -> int:
         return self.events((self.system.index[name], event))
@@ -459,7 +464,7 @@ class Cells:
     def cell(self, at: int, state: int, contents: Row) -> int:
         """Give the id of a cell: a plain tuple finds it, and is made faster than a named one."""
         found = self.cells.ids.get((at, state, contents))
-        return self.cells(Cell(at, state, contents)) if found is None else found
+        return self.cells.add(Cell(at, state, contents)) if found is None else found
 
     @staticmethod
     def _with(contents: Row, slot: int, content: int) -> Row:
