@@ -316,6 +316,7 @@ typedef struct {
     struct Kernel *kernel;
     int number;
     Keys row;   /* successors of some states */
+    u32 done;   /* rows that were not put off */
     Items *out; /* successors that it has written, for each part of the table */
     News news;  /* new ones among those of its part of the table */
     Ints moved; /* those of them that rows which were put off came to first, in order */
@@ -353,7 +354,7 @@ typedef struct Kernel {
     u64 transitions;
 
     /* the chunk */
-    size_t from, rows;
+    size_t from, rows, chunk; /* rows that are to be expanded: `rows`, or more if Python fails */
     size_t judged; /* how many states were found good, in order of discovery */
     int cut;       /* whether the table of numbers has what are no states, and is to be made anew */
     u32 *counts;   /* successors of each row */
@@ -787,6 +788,7 @@ static void first_step(Worker *w) {
     const u64 *states = k->states.at + k->from;
     size_t from = k->rows * w->number / k->threads, to = k->rows * (w->number + 1) / k->threads;
     for (int t = 0; t < k->threads; t++) w->out[t].n = 0;
+    w->done = 0;
     for (size_t block = from; block < to; block += BLOCK) {
         size_t end = block + BLOCK < to ? block + BLOCK : to;
         w->row.n = 0;
@@ -799,6 +801,7 @@ static void first_step(Worker *w) {
             if (n == NO_MEMORY) w->out_of_memory = 1;
             if (n < 0) w->row.n = begun;
             k->counts[row] = n < 0 ? PUT_OFF : (u32)n;
+            w->done += n >= 0;
             for (int i = 1; i <= n; i++)
                 __builtin_prefetch(recent_of(w, mix(w->row.at[w->row.n - i])), 1);
         }
@@ -976,10 +979,14 @@ static int look_up_all(Worker *w, const Items *items, u32 late) {
 
 static void second_step(Worker *w) {
     Kernel *k = w->kernel;
-    size_t all = 0;
+    size_t all = 0, done = 0;
     w->news.n = w->moved.n = 0;
-    for (int t = 0; t < k->threads; t++) all += k->workers[t].out[w->number].n;
-    int failed = widen(k, w->number, all);
+    for (int t = 0; t < k->threads; t++) {
+        all += k->workers[t].out[w->number].n;
+        done += k->workers[t].done;
+    }
+    /* Rows that were put off will bring as many as others: there is time to make room now. */
+    int failed = widen(k, w->number, done ? all * k->chunk / done : 0);
     for (int t = 0; t < k->threads && !failed; t++)
         failed = look_up_all(w, &k->workers[t].out[w->number], 0);
     if (failed) w->out_of_memory = 1;
@@ -1189,8 +1196,11 @@ typedef struct {
 
 static New *next_new(const Worker *w, Next *next) {
     New *news = w->news.at, *one = NULL, *other = NULL;
+    enum { AHEAD = 8 };
     while (next->at < w->news.n && news[next->at].moved) next->at++;
     if (next->at < w->news.n) one = &news[next->at];
+    if (next->moved + AHEAD < w->moved.n)
+        __builtin_prefetch(&news[w->moved.at[next->moved + AHEAD]], 1);
     if (next->moved < w->moved.n) other = &news[w->moved.at[next->moved]];
     return !one || (other && other->place < one->place) ? other : one;
 }
@@ -1334,7 +1344,7 @@ static PyObject *searched(
         }
         while (k->from < end) {
             int error = 0;
-            k->rows = end - k->from < CHUNK ? end - k->from : CHUNK;
+            k->rows = k->chunk = end - k->from < CHUNK ? end - k->from : CHUNK;
             if (k->rows >= WORTH_SHARING && start_threads(k)) goto done;
             k->cut = 1; /* until all that the chunk has brought is numbered */
             int failed = expand_chunk(k, &error);
