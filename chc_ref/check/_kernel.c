@@ -361,6 +361,7 @@ typedef struct Kernel {
     Ints put_off; /* rows */
     Keys alone;
     Items *late;   /* successors of the rows that were put off, for each part of the table */
+    u64 *recent;   /* those that were written not long ago */
     Ints places;   /* of the new states, in order */
     u8 *doubts;    /* whether each is to be judged */
     size_t doubts_room;
@@ -758,7 +759,25 @@ static int hand_over(Items *to, u64 key, u32 place) {
     return 0;
 }
 
-static void forget_recent(Worker *w) { memset(w->recent, 0xFF, (RECENT + 1) * sizeof(u64)); }
+static inline void fetch_recent(const u64 *recent, u64 hash) {
+    __builtin_prefetch(&recent[hash >> 16 & RECENT], 1);
+}
+
+/* Tell whether a key is among those noted not long ago, and note it. */
+static inline int is_recent(u64 *recent, u64 key, u64 hash) {
+    u64 *at = &recent[hash >> 16 & RECENT];
+    if (*at == key) return 1;
+    *at = key;
+    return 0;
+}
+
+static void forget_recent(u64 *recent) { memset(recent, 0xFF, (RECENT + 1) * sizeof(u64)); }
+
+static u64 *make_recent(void) {
+    u64 *recent = malloc((RECENT + 1) * sizeof(u64));
+    if (recent) forget_recent(recent);
+    return recent;
+}
 
 /* Rows are taken in blocks: what the next ones need is fetched first, in the order in which one
  * thing tells where the other is, so that none is waited for. */
@@ -781,8 +800,6 @@ static inline void fetch_pokes(const Kernel *k, u64 key) {
     if (k->starts[1].at[right] != NONE) fetch_pokes_of(k, 1, right, left);
 }
 
-static inline u64 *recent_of(Worker *w, u64 hash) { return &w->recent[hash >> 16 & RECENT]; }
-
 static void first_step(Worker *w) {
     Kernel *k = w->kernel;
     const u64 *states = k->states.at + k->from;
@@ -803,14 +820,13 @@ static void first_step(Worker *w) {
             k->counts[row] = n < 0 ? PUT_OFF : (u32)n;
             w->done += n >= 0;
             for (int i = 1; i <= n; i++)
-                __builtin_prefetch(recent_of(w, mix(w->row.at[w->row.n - i])), 1);
+                fetch_recent(w->recent, mix(w->row.at[w->row.n - i]));
         }
         const u64 *after = w->row.at;
         for (size_t row = block; row < end; row++)
             for (u32 i = 0; k->counts[row] != PUT_OFF && i < k->counts[row]; i++) {
-                u64 key = *after++, hash = mix(key), *recent = recent_of(w, hash);
-                if (*recent == key) continue;
-                *recent = key;
+                u64 key = *after++, hash = mix(key);
+                if (is_recent(w->recent, key, hash)) continue;
                 if (hand_over(&w->out[part_of(k, hash)], key, (u32)(row << PLACE_BITS | i)))
                     w->out_of_memory = 1;
             }
@@ -1242,8 +1258,9 @@ static int expand_alone(Kernel *k, u32 row, int *error) {
     }
     k->counts[row] = (u32)n;
     for (int i = 0; i < n; i++) {
-        u64 key = k->alone.at[i];
-        if (hand_over(&k->late[part_of(k, mix(key))], key, row << PLACE_BITS | (u32)i)) {
+        u64 key = k->alone.at[i], hash = mix(key);
+        if (is_recent(k->recent, key, hash)) continue;
+        if (hand_over(&k->late[part_of(k, hash)], key, row << PLACE_BITS | (u32)i)) {
             PyErr_NoMemory();
             return -1;
         }
@@ -1326,8 +1343,9 @@ static PyObject *searched(
         for (int t = 0; t < k->threads; t++) {
             free_part(&k->parts[t]);
             k->parts[t].room = 0;
-            forget_recent(&k->workers[t]);
+            forget_recent(k->workers[t].recent);
         }
+        forget_recent(k->recent);
         if (together(k, MAKE_ANEW)) return NULL;
         k->cut = 0;
     }
@@ -1631,6 +1649,7 @@ static PyObject *kernel_memory(Kernel *k, PyObject *Py_UNUSED(nothing)) {
         for (int part = 0; part < k->threads; part++)
             rest += k->workers[t].out[part].room * sizeof(Item);
     }
+    rest += (RECENT + 1) * sizeof(u64);
     rest += (k->said.room + k->moves_at.room) * sizeof(u32) + k->poked_at.room * 2 * sizeof(u64);
     rest += k->good.room * 2 * sizeof(u64);
     for (int side = 0; side < 2; side++) {
@@ -1694,17 +1713,17 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *n
     }
     k->counts = malloc(CHUNK * sizeof(u32));
     k->late = calloc(MOST_THREADS, sizeof(Items));
-    int made = 0 < threads && k->counts && k->late;
+    k->recent = make_recent();
+    int made = 0 < threads && k->counts && k->late && k->recent;
     for (int t = 0; t < threads; t++) {
         k->workers[t].out = calloc(threads, sizeof(Items));
-        k->workers[t].recent = malloc((RECENT + 1) * sizeof(u64));
+        k->workers[t].recent = make_recent();
         made = made && k->workers[t].out && k->workers[t].recent;
     }
     if (!made) {
         PyErr_NoMemory();
         goto failed;
     }
-    for (int t = 0; t < threads; t++) forget_recent(&k->workers[t]);
     k->state_looks = PyDict_New();
     if (!k->state_looks || get_asked(k, of)) goto failed;
     u32 halves[2], cells[256];
@@ -1782,6 +1801,7 @@ static void kernel_free(Kernel *k) {
         free(k->workers[t].news.at);
     }
     free(k->late);
+    free(k->recent);
     pthread_mutex_destroy(&k->lock);
     pthread_cond_destroy(&k->begin);
     pthread_cond_destroy(&k->end);
