@@ -1257,6 +1257,7 @@ static int expand_alone(Kernel *k, u32 row, int *error) {
         return 0;
     }
     k->counts[row] = (u32)n;
+    for (int i = 0; i < n; i++) fetch_recent(k->recent, mix(k->alone.at[i]));
     for (int i = 0; i < n; i++) {
         u64 key = k->alone.at[i], hash = mix(key);
         if (is_recent(k->recent, key, hash)) continue;
