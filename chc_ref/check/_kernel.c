@@ -7,8 +7,9 @@
  *   1. threads write down the successors of their part of the chunk, but for those that they had
  *      not long ago; a state that needs an entry which no table has yet is put off, and done alone
  *      afterwards, in order;
- *   2. each thread owns a part of the table of states, and looks up the successors that belong
- *      there, all in order, so that who is first does not depend on the threads;
+ *   2. the table of states has a part for each thread, where it looks up the successors that belong
+ *      there, all in order, so that who is first does not depend on the threads; it begins with that
+ *      while the states that were put off are done;
  *   3. new states get their numbers, in order, and are judged.
  *
  * Numbers, and so the shortest way to a state, are the same with any number of threads. A state
@@ -72,24 +73,35 @@ typedef struct {
     size_t n, room;
 } Ints;
 
-static int grow(void **at, size_t *room, size_t need, size_t size) {
+/* Without a word, for threads that may not speak to Python. */
+static int grow_silently(void **at, size_t *room, size_t need, size_t size) {
     if (need <= *room) return 0;
     size_t wide = *room + (*room * size < 16 * LARGE ? *room / 2 : *room / 8) + 64;
     if (wide < need) wide = need;
     void *wider = realloc(*at, wide * size);
-    if (!wider) {
-        PyErr_NoMemory();
-        return -1;
-    }
+    if (!wider) return -1;
     make_large(wider, wide * size);
     *at = wider;
     *room = wide;
     return 0;
 }
 
+static int grow(void **at, size_t *room, size_t need, size_t size) {
+    if (!grow_silently(at, room, need, size)) return 0;
+    PyErr_NoMemory();
+    return -1;
+}
+
 static int add(Ints *to, u32 value) {
     if (grow((void **)&to->at, &to->room, to->n + 1, sizeof(u32))) return -1;
     to->at[to->n++] = value;
+    return 0;
+}
+
+static int add_all(Ints *to, const u32 *values, size_t n) {
+    if (grow((void **)&to->at, &to->room, to->n + n, sizeof(u32))) return -1;
+    if (n) memcpy(to->at + to->n, values, n * sizeof(u32));
+    to->n += n;
     return 0;
 }
 
@@ -208,6 +220,17 @@ static inline int are_same(const u32 *one, const u32 *other, size_t n) {
     return 1;
 }
 
+/* Fetch what tells the id of a sequence of the width of all, and then that sequence itself. */
+static inline void fetch_index(const Interner *of, const u32 *values) {
+    if (of->room) __builtin_prefetch(of->index + (mix_all(values, of->width) & (of->room - 1)));
+}
+
+static inline void fetch_sequence(const Interner *of, const u32 *values) {
+    if (!of->room) return;
+    u64 found = of->index[mix_all(values, of->width) & (of->room - 1)];
+    if (found != ABSENT) __builtin_prefetch(sequence(of, (u32)found));
+}
+
 /* Give the id of a sequence, or NONE and an error. */
 static u32 intern(Interner *of, const u32 *values, size_t n) {
     if (2 * (of->n + 1) > of->room && widen_index(of)) return NONE;
@@ -222,8 +245,7 @@ static u32 intern(Interner *of, const u32 *values, size_t n) {
         PyErr_SetString(PyExc_OverflowError, "more than 2**32 - 2 halves");
         return NONE;
     }
-    for (size_t j = 0; j < n; j++)
-        if (add(&of->all, values[j])) return NONE;
+    if (add_all(&of->all, values, n)) return NONE;
     if (of->width == NO_WIDTH) {
         if (!of->starts.n && add(&of->starts, 0)) return NONE;
         if (add(&of->starts, (u32)of->all.n)) return NONE;
@@ -262,14 +284,14 @@ typedef struct {
     size_t n, room;
 } Items;
 
-/* What a thread has found to be new in one chunk. */
+/* What a chunk has brought to one part of the table. */
 typedef struct {
-    u32 place;
+    u32 place; /* the first one */
     u32 slot;
     size_t bucket;
     u64 key;
-    u32 number;
-    u32 doubtful; /* whether it is still to be judged */
+    u32 number; /* or NONE */
+    u32 moved;  /* whether it stands in `moved` */
 } New;
 
 typedef struct {
@@ -282,22 +304,29 @@ typedef struct {
     size_t n, room;
 } Keys;
 
+/* What Python is asked: methods and tables of Cells, and what it says of the system. */
+enum { MOVES, POKED, URGENT, CELL, PLAIN, HEADS, TAKEN, PUT_BY, PUTS, IDS, VALUES, INBOXES, ASKED };
+static const char *const ASKED_OF[ASKED] = {"moves", "poked", "urgent", "cell",   "plain",
+                                            "heads", "taken", "put_by", "puts",   "cells.ids",
+                                            "cells.values",   "system.inboxes"};
+
 struct Kernel;
 
 typedef struct {
     struct Kernel *kernel;
     int number;
-    Keys row;   /* successors of one state */
-    Items *out; /* successors that this thread has written, for each part of the table */
-    Items in;   /* successors that belong to this thread's part of the table */
-    News news; /* new ones among those of its part */
+    Keys row;   /* successors of some states */
+    u32 done;   /* rows that were not put off */
+    Items *out; /* successors that it has written, for each part of the table */
+    News news;  /* new ones among those of its part of the table */
+    Ints moved; /* those of them that rows which were put off came to first, in order */
     int out_of_memory;
-    u64 *recent; /* successors that this thread has written not long ago */
+    u64 *recent; /* successors that it has written not long ago */
 } Worker;
 
 typedef struct Kernel {
     PyObject_HEAD
-    PyObject *cell_moves, *cell_poked, *cell_urgent;
+    PyObject *of_cells[ASKED];
     int threads, hurries, positions;
     u8 side_of[256], place_of[256], position_of[2][256];
     int width[2];
@@ -313,6 +342,7 @@ typedef struct Kernel {
     Ints urgent[2];  /* by half: position of an urgent cell, or NONE */
     Map pokes[2];    /* by list and half: half after them and list back, or IMPOSSIBLE_HIT */
     Ints cell_looks; /* by cell: flags, and an id of what is seen of it */
+    PyObject *state_looks; /* the same, of some cell with a component's state */
     Interner looks;  /* ids of what is seen of a half's cells */
     Ints summary[2]; /* by half: flags and such an id */
     Map good;        /* pairs of summaries of which nothing is violated */
@@ -324,17 +354,23 @@ typedef struct Kernel {
     u64 transitions;
 
     /* the chunk */
-    size_t from, rows;
+    size_t from, rows, chunk; /* rows that are to be expanded: `rows`, or more if Python fails */
     size_t judged; /* how many states were found good, in order of discovery */
-    int cut;       /* whether states were given up that the table of numbers still has */
+    int cut;       /* whether the table of numbers has what are no states, and is to be made anew */
     u32 *counts;   /* successors of each row */
+    Ints put_off; /* rows */
     Keys alone;
     Items *late;   /* successors of the rows that were put off, for each part of the table */
+    u64 *recent;   /* those that were written not long ago */
+    Ints places;   /* of the new states, in order */
+    u8 *doubts;    /* whether each is to be judged */
+    size_t doubts_room;
     Worker workers[MOST_THREADS];
     pthread_t ids[MOST_THREADS];
     pthread_mutex_t lock;
     pthread_cond_t begin, end;
     int job, round, busy, started;
+    int next; /* worker whose turn it is */
 } Kernel;
 
 #define IMPOSSIBLE_HIT (ABSENT - 1)
@@ -342,6 +378,10 @@ typedef struct Kernel {
 #define MOST_SUCCESSORS ((1 << PLACE_BITS) - 1)
 
 /* ------------------------------------------------------------------ what Python says of cells */
+
+/* Nearly all that is asked is that the head of a channel is taken and that a message is put. Of
+ * that, Python has to say what the core makes of a message, and what the content of a channel then
+ * is; the cells that come of it are looked up here, in the tables that Cells has. */
 
 /* Append (position, poke), ... and their number. */
 static int append_pokes(Kernel *k, PyObject *pokes) {
@@ -365,15 +405,81 @@ static int fill(Ints *to, size_t n, u32 value) {
     return 0;
 }
 
-/* Give where the moves of a cell begin: how many; of each code, cell, pokes. NONE is an error. */
-static u32 moves_of_cell(Kernel *k, u32 cell) {
-    if (fill(&k->moves_at, (size_t)cell + 1, NONE)) return NONE;
-    if (k->moves_at.at[cell] != NONE) return k->moves_at.at[cell];
-    PyObject *moves = PyObject_CallFunction(k->cell_moves, "I", cell);
+/* Get what is found in a table by some of its keys; a Memo works out what it has not. */
+static PyObject *got_by(PyObject *table, PyObject *one, PyObject *two, PyObject *three) {
+    PyObject *key = three ? PyTuple_Pack(3, one, two, three) : PyTuple_Pack(2, one, two);
+    PyObject *found = key ? PyObject_GetItem(table, key) : NULL;
+    Py_XDECREF(key);
+    return found;
+}
+
+/* Give the component, state and contents of a cell. */
+static int part_cell(Kernel *k, u32 cell, PyObject *of[3]) {
+    PyObject *values = k->of_cells[VALUES];
+    PyObject *found = cell < (size_t)PyList_GET_SIZE(values) ? PyList_GET_ITEM(values, cell) : NULL;
+    if (!found || !PyTuple_Check(found) || PyTuple_GET_SIZE(found) != 3 ||
+        !PyTuple_Check(PyTuple_GET_ITEM(found, 2))) {
+        PyErr_Format(PyExc_TypeError, "%u is no cell", cell);
+        return -1;
+    }
+    for (int i = 0; i < 3; i++) of[i] = PyTuple_GET_ITEM(found, i);
+    return 0;
+}
+
+/* Give the id of a cell whose contents are `of[2]` but for one; NONE is an error. */
+static u32 cell_with(Kernel *k, PyObject *of[3], PyObject *state, Py_ssize_t slot, PyObject *content) {
+    Py_ssize_t n = PyTuple_GET_SIZE(of[2]);
+    PyObject *contents = PyTuple_New(n);
+    for (Py_ssize_t i = 0; contents && i < n; i++)
+        PyTuple_SET_ITEM(contents, i, Py_NewRef(i == slot ? content : PyTuple_GET_ITEM(of[2], i)));
+    PyObject *key = contents ? PyTuple_Pack(3, of[0], state, contents) : NULL;
+    PyObject *cell = key ? Py_XNewRef(PyDict_GetItemWithError(k->of_cells[IDS], key)) : NULL;
+    if (key && !cell && !PyErr_Occurred()) cell = PyObject_CallObject(k->of_cells[CELL], key);
+    Py_XDECREF(key);
+    Py_XDECREF(contents);
+    if (!cell) return NONE;
+    u32 id = (u32)PyLong_AsUnsignedLong(cell);
+    Py_DECREF(cell);
+    return PyErr_Occurred() ? NONE : id;
+}
+
+/* Let the head of a channel be taken; see Cells._deliveries. */
+static int take_head(Kernel *k, PyObject *of[3], Py_ssize_t slot, PyObject *channel) {
+    unsigned code;
+    PyObject *message, *rest, *state, *pokes, *taken = NULL;
+    PyObject *head = PyObject_GetItem(k->of_cells[HEADS], PyTuple_GET_ITEM(of[2], slot));
+    int failed = !head || !PyArg_ParseTuple(head, "OO", &message, &rest);
+    if (!failed) taken = got_by(k->of_cells[TAKEN], of[1], channel, message);
+    failed = !taken || !PyArg_ParseTuple(taken, "IOO", &code, &state, &pokes);
+    if (!failed) {
+        u32 cell = cell_with(k, of, state, slot, rest);
+        failed = cell == NONE || add(&k->said, code) || add(&k->said, cell) || append_pokes(k, pokes);
+    }
+    Py_XDECREF(head);
+    Py_XDECREF(taken);
+    return failed;
+}
+
+/* Tell what may happen at a cell where that is only what its channels bring. */
+static int take_heads(Kernel *k, PyObject *of[3]) {
+    PyObject *inbox = PyObject_GetItem(k->of_cells[INBOXES], of[0]);
+    size_t at = k->said.n;
+    int failed = !inbox || !PyTuple_Check(inbox) || add(&k->said, 0);
+    for (Py_ssize_t slot = 0; !failed && slot < PyTuple_GET_SIZE(of[2]); slot++) {
+        int some = PyObject_IsTrue(PyTuple_GET_ITEM(of[2], slot));
+        failed = some < 0 || (some && take_head(k, of, slot, PyTuple_GET_ITEM(inbox, slot)));
+        k->said.at[at] += some;
+    }
+    Py_XDECREF(inbox);
+    return failed;
+}
+
+/* Tell what may happen at any cell: Python is asked. */
+static int ask_moves(Kernel *k, u32 cell) {
+    PyObject *moves = PyObject_CallFunction(k->of_cells[MOVES], "I", cell);
     PyObject *fast = moves ? PySequence_Fast(moves, "moves are no sequence") : NULL;
     Py_XDECREF(moves);
-    if (!fast) return NONE;
-    u32 at = (u32)k->said.n;
+    if (!fast) return -1;
     Py_ssize_t n = PySequence_Fast_GET_SIZE(fast);
     int failed = add(&k->said, (u32)n);
     for (Py_ssize_t i = 0; i < n && !failed; i++) {
@@ -383,18 +489,42 @@ static u32 moves_of_cell(Kernel *k, u32 cell) {
                  add(&k->said, code) || add(&k->said, after) || append_pokes(k, pokes);
     }
     Py_DECREF(fast);
-    if (failed) return NONE;
+    return failed;
+}
+
+/* Give where the moves of a cell begin: how many; of each code, cell, pokes. NONE is an error. */
+static u32 moves_of_cell(Kernel *k, u32 cell) {
+    if (fill(&k->moves_at, (size_t)cell + 1, NONE)) return NONE;
+    if (k->moves_at.at[cell] != NONE) return k->moves_at.at[cell];
+    PyObject *of[3];
+    if (part_cell(k, cell, of)) return NONE;
+    PyObject *plain = got_by(k->of_cells[PLAIN], of[0], of[1], NULL);
+    int is_plain = plain ? PyObject_IsTrue(plain) : -1;
+    Py_XDECREF(plain);
+    u32 at = (u32)k->said.n;
+    if (is_plain < 0 || (is_plain ? take_heads(k, of) : ask_moves(k, cell))) return NONE;
     return k->moves_at.at[cell] = at;
 }
 
-/* Give where the answer to a poke stands: cell after it or NONE, pokes. NONE is an error. */
-static u32 poked_cell(Kernel *k, u32 cell, u32 poke) {
-    u64 key = (u64)cell << 32 | poke;
-    u64 found = map_get(&k->poked_at, key);
-    if (found != ABSENT) return (u32)found;
-    PyObject *answer = PyObject_CallFunction(k->cell_poked, "II", cell, poke);
-    if (!answer) return NONE;
-    u32 at = (u32)k->said.n;
+/* Tell what comes of a message put; see Cells.poked. */
+static int put_message(Kernel *k, u32 cell, PyObject *put) {
+    Py_ssize_t slot;
+    PyObject *message, *content, *of[3];
+    if (part_cell(k, cell, of) || !PyArg_ParseTuple(put, "nO", &slot, &message)) return -1;
+    if (slot < 0 || slot >= PyTuple_GET_SIZE(of[2])) {
+        PyErr_SetString(PyExc_IndexError, "there is no such channel");
+        return -1;
+    }
+    content = got_by(k->of_cells[PUTS], PyTuple_GET_ITEM(of[2], slot), message, NULL);
+    u32 after = content ? cell_with(k, of, of[1], slot, content) : NONE;
+    Py_XDECREF(content);
+    return after == NONE || add(&k->said, after) || add(&k->said, 0);
+}
+
+/* Tell what comes of any poke: Python is asked. */
+static int ask_poked(Kernel *k, u32 cell, u32 poke) {
+    PyObject *answer = PyObject_CallFunction(k->of_cells[POKED], "II", cell, poke);
+    if (!answer) return -1;
     int failed;
     if (answer == Py_None) {
         failed = add(&k->said, NONE) || add(&k->said, 0);
@@ -405,6 +535,20 @@ static u32 poked_cell(Kernel *k, u32 cell, u32 poke) {
                  append_pokes(k, pokes);
     }
     Py_DECREF(answer);
+    return failed;
+}
+
+/* Give where the answer to a poke stands: cell after it or NONE, pokes. NONE is an error. */
+static u32 poked_cell(Kernel *k, u32 cell, u32 poke) {
+    u64 key = (u64)cell << 32 | poke;
+    u64 found = map_get(&k->poked_at, key);
+    if (found != ABSENT) return (u32)found;
+    PyObject *number = PyLong_FromUnsignedLong(poke);
+    PyObject *put = number ? PyObject_GetItem(k->of_cells[PUT_BY], number) : NULL;
+    Py_XDECREF(number);
+    u32 at = (u32)k->said.n;
+    int failed = !put || (put == Py_None ? ask_poked(k, cell, poke) : put_message(k, cell, put));
+    Py_XDECREF(put);
     if (failed || map_put(&k->poked_at, key, at)) return NONE;
     return at;
 }
@@ -413,7 +557,7 @@ static u32 poked_cell(Kernel *k, u32 cell, u32 poke) {
 static u32 is_urgent(Kernel *k, u32 cell) {
     if (fill(&k->urgencies, (size_t)cell + 1, NONE)) return NONE;
     if (k->urgencies.at[cell] != NONE) return k->urgencies.at[cell];
-    PyObject *answer = PyObject_CallFunction(k->cell_urgent, "I", cell);
+    PyObject *answer = PyObject_CallFunction(k->of_cells[URGENT], "I", cell);
     if (!answer) return NONE;
     u32 urgent = answer != Py_None;
     Py_DECREF(answer);
@@ -439,8 +583,9 @@ static u32 half_of(Kernel *k, int side, const u32 *cells) {
     return half;
 }
 
-/* Let the pokes in `queue` have their effect on `cells`, which are of one side. */
-static int changed(Kernel *k, int side, u32 *cells, u32 *half, u32 *list) {
+/* Let the pokes in `queue` have their effect on `cells`, which are of one side; give those for the
+ * other side. */
+static int changed(Kernel *k, int side, u32 *cells, u32 *list) {
     k->across.n = 0;
     for (size_t i = 0; i < k->queue.n; i += 2) {
         u32 at = k->queue.at[i], poke = k->queue.at[i + 1];
@@ -452,71 +597,68 @@ static int changed(Kernel *k, int side, u32 *cells, u32 *half, u32 *list) {
         if (hit == NONE) return FAILED;
         if (k->said.at[hit] == NONE) return IMPOSSIBLE;
         cells[k->place_of[at]] = k->said.at[hit];
-        u32 more = 2 * k->said.at[hit + 1];
-        for (u32 j = 0; j < more; j++)
-            if (add(&k->queue, k->said.at[hit + 2 + j])) return FAILED;
+        if (add_all(&k->queue, k->said.at + hit + 2, 2 * k->said.at[hit + 1])) return FAILED;
     }
-    *half = half_of(k, side, cells);
-    if (*half == NONE) return FAILED;
     *list = intern(&k->lists, k->across.at, k->across.n);
     return *list == NONE ? FAILED : POSSIBLE;
 }
 
-static int copy_cells(Kernel *k, int side, u32 half) {
-    k->work.n = 0;
-    for (int place = 0; place < k->width[side]; place++)
-        if (add(&k->work, sequence(&k->halves[side], half)[place])) return -1;
-    return 0;
-}
-
-/* Work out the moves of a half. */
+/* Work out the moves of a half. The halves after them are looked up last, and all fetched first. */
 static int fill_moves(Kernel *k, int side, u32 half) {
-    Ints *later = &k->later;
-    u32 moves = 0, urgent = k->urgent[side].at[half];
-    later->n = 0;
-    for (int place = 0; place < k->width[side]; place++) {
+    Ints *later = &k->later, *work = &k->work;
+    Interner *halves = &k->halves[side];
+    size_t width = (size_t)k->width[side];
+    u32 urgent = k->urgent[side].at[half];
+    later->n = work->n = 0;
+    for (size_t place = 0; place < width; place++) {
         if (urgent != NONE && urgent != k->position_of[side][place]) continue;
-        u32 cell = sequence(&k->halves[side], half)[place];
-        u32 at = moves_of_cell(k, cell);
+        u32 at = moves_of_cell(k, sequence(halves, half)[place]);
         if (at == NONE) return FAILED;
-        u32 n = k->said.at[at++];
-        while (n--) {
-            u32 code = k->said.at[at], after = k->said.at[at + 1], pokes = k->said.at[at + 2];
+        for (u32 n = k->said.at[at++]; n; n--) {
+            u32 code = k->said.at[at], after = k->said.at[at + 1], pokes = k->said.at[at + 2], list;
             k->queue.n = 0;
-            for (u32 j = 0; j < 2 * pokes; j++)
-                if (add(&k->queue, k->said.at[at + 3 + j])) return FAILED;
+            if (add_all(&k->queue, k->said.at + at + 3, 2 * pokes)) return FAILED;
             at += 3 + 2 * pokes;
-            if (copy_cells(k, side, half)) return FAILED;
-            k->work.at[place] = after;
-            u32 then, list;
-            int possible = changed(k, side, k->work.at, &then, &list);
+            if (add_all(work, sequence(halves, half), width)) return FAILED;
+            u32 *cells = work->at + work->n - width;
+            cells[place] = after;
+            int possible = changed(k, side, cells, &list);
             if (possible == FAILED) return FAILED;
-            if (possible == IMPOSSIBLE) continue;
-            if (add(later, code) || add(later, then) || add(later, list)) return FAILED;
-            moves++;
+            if (possible == IMPOSSIBLE) {
+                work->n -= width;
+                continue;
+            }
+            fetch_index(halves, cells);
+            if (add(later, code) || add(later, list)) return FAILED;
         }
     }
-    if (k->moves[side].n + later->n >= NONE) {
+    size_t moves = later->n / 2;
+    for (size_t i = 0; i < moves; i++) fetch_sequence(halves, work->at + i * width);
+    if (k->moves[side].n + 1 + 3 * moves >= NONE) {
         PyErr_SetString(PyExc_OverflowError, "the halves have more than 2**32 numbers of moves");
         return FAILED;
     }
     u32 start = (u32)k->moves[side].n;
-    if (add(&k->moves[side], moves)) return FAILED;
-    for (size_t i = 0; i < later->n; i++)
-        if (add(&k->moves[side], later->at[i])) return FAILED;
+    if (add(&k->moves[side], (u32)moves)) return FAILED;
+    for (size_t i = 0; i < moves; i++) {
+        u32 then = half_of(k, side, work->at + i * width);
+        u32 move[3] = {later->at[2 * i], then, later->at[2 * i + 1]};
+        if (then == NONE || add_all(&k->moves[side], move, 3)) return FAILED;
+    }
     k->starts[side].at[half] = start;
     return POSSIBLE;
 }
 
 /* Work out what a list of pokes does to a half. */
 static int fill_pokes(Kernel *k, int side, u32 list, u32 half, u64 *hit) {
-    k->queue.n = 0;
-    for (size_t i = 0; i < length(&k->lists, list); i++)
-        if (add(&k->queue, sequence(&k->lists, list)[i])) return FAILED;
-    if (copy_cells(k, side, half)) return FAILED;
-    u32 then, back;
-    int possible = changed(k, side, k->work.at, &then, &back);
+    u32 then = NONE, back;
+    k->queue.n = k->work.n = 0;
+    if (add_all(&k->queue, sequence(&k->lists, list), length(&k->lists, list)) ||
+        add_all(&k->work, sequence(&k->halves[side], half), (size_t)k->width[side]))
+        return FAILED;
+    int possible = changed(k, side, k->work.at, &back);
     if (possible == FAILED) return FAILED;
+    if (possible == POSSIBLE && (then = half_of(k, side, k->work.at)) == NONE) return FAILED;
     *hit = possible == IMPOSSIBLE ? IMPOSSIBLE_HIT : ((u64)then << 32 | back);
     return map_put(&k->pokes[side], (u64)list << 32 | half, *hit) ? FAILED : POSSIBLE;
 }
@@ -536,6 +678,13 @@ static inline void sides_of(const Kernel *k, const u32 *halves, int *first, int 
 /* What expanding a state comes to, if not to successors. */
 enum { IS_MISSING = -1, NO_MEMORY = -2, TOO_MANY = -3, RAISED = -4 };
 
+/* Fetch what the moves of a half do to the other one. */
+static inline void fetch_pokes_of(const Kernel *k, int side, u32 half, u32 other) {
+    const u32 *move = k->moves[side].at + k->starts[side].at[half];
+    for (u32 n = *move++; n; n--, move += 3)
+        if (move[2]) map_fetch(&k->pokes[1 - side], (u64)move[2] << 32 | other);
+}
+
 /* Append the successors of a state, and their codes if asked for; give their number.
  * Where a table has no entry yet, it is worked out if that is wished; else it IS_MISSING. */
 static inline int expand(Kernel *k, u64 key, Keys *out, Ints *codes, int fills) {
@@ -548,6 +697,7 @@ static inline int expand(Kernel *k, u64 key, Keys *out, Ints *codes, int fills) 
             if (!fills) goto missing;
             if (fill_moves(k, side, halves[side]) == FAILED) return RAISED;
         }
+        if (fills) fetch_pokes_of(k, side, halves[side], halves[1 - side]);
         const u32 *move = k->moves[side].at + k->starts[side].at[halves[side]];
         for (u32 n = *move++; n; n--, move += 3) {
             u32 after[2];
@@ -609,7 +759,25 @@ static int hand_over(Items *to, u64 key, u32 place) {
     return 0;
 }
 
-static void forget_recent(Worker *w) { memset(w->recent, 0xFF, (RECENT + 1) * sizeof(u64)); }
+static inline void fetch_recent(const u64 *recent, u64 hash) {
+    __builtin_prefetch(&recent[hash >> 16 & RECENT], 1);
+}
+
+/* Tell whether a key is among those noted not long ago, and note it. */
+static inline int is_recent(u64 *recent, u64 key, u64 hash) {
+    u64 *at = &recent[hash >> 16 & RECENT];
+    if (*at == key) return 1;
+    *at = key;
+    return 0;
+}
+
+static void forget_recent(u64 *recent) { memset(recent, 0xFF, (RECENT + 1) * sizeof(u64)); }
+
+static u64 *make_recent(void) {
+    u64 *recent = malloc((RECENT + 1) * sizeof(u64));
+    if (recent) forget_recent(recent);
+    return recent;
+}
 
 /* Rows are taken in blocks: what the next ones need is fetched first, in the order in which one
  * thing tells where the other is, so that none is waited for. */
@@ -627,23 +795,17 @@ static inline void fetch_moves(const Kernel *k, u64 key) {
 }
 
 static inline void fetch_pokes(const Kernel *k, u64 key) {
-    u32 halves[2] = {(u32)(key >> 32), (u32)key};
-    for (int side = 0; side < 2; side++) {
-        u32 start = k->starts[side].at[halves[side]];
-        if (start == NONE) continue;
-        const u32 *move = k->moves[side].at + start;
-        for (u32 n = *move++; n; n--, move += 3)
-            if (move[2]) map_fetch(&k->pokes[1 - side], (u64)move[2] << 32 | halves[1 - side]);
-    }
+    u32 left = (u32)(key >> 32), right = (u32)key;
+    if (k->starts[0].at[left] != NONE) fetch_pokes_of(k, 0, left, right);
+    if (k->starts[1].at[right] != NONE) fetch_pokes_of(k, 1, right, left);
 }
-
-static inline u64 *recent_of(Worker *w, u64 hash) { return &w->recent[hash >> 16 & RECENT]; }
 
 static void first_step(Worker *w) {
     Kernel *k = w->kernel;
     const u64 *states = k->states.at + k->from;
     size_t from = k->rows * w->number / k->threads, to = k->rows * (w->number + 1) / k->threads;
     for (int t = 0; t < k->threads; t++) w->out[t].n = 0;
+    w->done = 0;
     for (size_t block = from; block < to; block += BLOCK) {
         size_t end = block + BLOCK < to ? block + BLOCK : to;
         w->row.n = 0;
@@ -656,15 +818,15 @@ static void first_step(Worker *w) {
             if (n == NO_MEMORY) w->out_of_memory = 1;
             if (n < 0) w->row.n = begun;
             k->counts[row] = n < 0 ? PUT_OFF : (u32)n;
+            w->done += n >= 0;
             for (int i = 1; i <= n; i++)
-                __builtin_prefetch(recent_of(w, mix(w->row.at[w->row.n - i])), 1);
+                fetch_recent(w->recent, mix(w->row.at[w->row.n - i]));
         }
         const u64 *after = w->row.at;
         for (size_t row = block; row < end; row++)
             for (u32 i = 0; k->counts[row] != PUT_OFF && i < k->counts[row]; i++) {
-                u64 key = *after++, hash = mix(key), *recent = recent_of(w, hash);
-                if (*recent == key) continue;
-                *recent = key;
+                u64 key = *after++, hash = mix(key);
+                if (is_recent(w->recent, key, hash)) continue;
                 if (hand_over(&w->out[part_of(k, hash)], key, (u32)(row << PLACE_BITS | i)))
                     w->out_of_memory = 1;
             }
@@ -709,74 +871,6 @@ static inline u32 look_up(
     }
 }
 
-/* Bring together what belongs to the own part of the table, in order. */
-static int gather(Worker *w) {
-    Kernel *k = w->kernel;
-    Items *late = &k->late[w->number];
-    size_t next = 0;
-    w->in.n = 0;
-    for (int t = 0; t < k->threads; t++) {
-        Items *out = &k->workers[t].out[w->number];
-        for (size_t i = 0; i < out->n; i++) {
-            u32 place = out->at[i].place;
-            if (place >> PLACE_BITS >= k->rows) break;
-            for (; next < late->n && late->at[next].place < place; next++)
-                if (hand_over(&w->in, late->at[next].key, late->at[next].place)) return -1;
-            if (hand_over(&w->in, out->at[i].key, place)) return -1;
-        }
-    }
-    for (; next < late->n; next++)
-        if (hand_over(&w->in, late->at[next].key, late->at[next].place)) return -1;
-    return 0;
-}
-
-static void second_step(Worker *w) {
-    Kernel *k = w->kernel;
-    Part *part = &k->parts[w->number];
-    News *news = &w->news;
-    news->n = 0;
-    if (gather(w)) {
-        w->out_of_memory = 1;
-        return;
-    }
-    /* The bucket of a successor is fetched first, then the state that is likely to be the same. */
-    enum { FAR = 32, NEAR = 16 };
-    for (size_t i = 0; i < w->in.n + FAR; i++) {
-        if (i < w->in.n) __builtin_prefetch(part->at + bucket_of(part, mix(w->in.at[i].key)), 1);
-        if (i >= FAR - NEAR && i - (FAR - NEAR) < w->in.n) {
-            u64 hash = mix(w->in.at[i - (FAR - NEAR)].key);
-            const Bucket *at = part->at + bucket_of(part, hash);
-            u32 like = slots_with(at, tag_of(hash));
-            u32 number = like ? at->numbers[__builtin_ctz(like)] : FRESH;
-            if (number < FRESH) __builtin_prefetch(k->states.at + number);
-        }
-        if (i < FAR) continue;
-        Item *item = &w->in.at[i - FAR];
-        u64 hash = mix(item->key);
-        size_t bucket;
-        u32 slot;
-        if (look_up(k, part, news, item->key, hash, &bucket, &slot) != NONE) continue;
-        if (news->n == NONE - FRESH) {
-            w->out_of_memory = 1;
-            return;
-        }
-        if (news->n == news->room) {
-            size_t room = 2 * news->room + 1024;
-            New *wider = realloc(news->at, room * sizeof(New));
-            if (!wider) {
-                w->out_of_memory = 1;
-                return;
-            }
-            news->at = wider;
-            news->room = room;
-        }
-        part->at[bucket].tags[slot] = tag_of(hash);
-        part->at[bucket].numbers[slot] = FRESH + (u32)news->n;
-        news->at[news->n++] = (New){item->place, slot, bucket, item->key, 0, 0};
-        part->n++;
-    }
-}
-
 /* A part is filled up to nine tenths. It grows by a half; by less where that is much memory, for
  * there the time to put all states down again is a smaller evil. */
 #define FULL(room) ((room) * SLOTS / 10 * 9)
@@ -787,15 +881,16 @@ static void free_part(Part *part) {
     part->at = NULL;
 }
 
-/* Put down the number of a state that the table has not. */
-static inline void put_down(Part *part, u64 hash, u32 number) {
+/* Put down the number of a state that the table has not; give its place. */
+static inline u32 put_down(Part *part, u64 hash, u32 number, size_t *bucket) {
     for (size_t b = bucket_of(part, hash);; b = b + 1 == part->room ? 0 : b + 1) {
         u32 free = slots_with(&part->at[b], 0);
         if (!free) continue;
         u32 slot = (u32)__builtin_ctz(free);
         part->at[b].tags[slot] = tag_of(hash);
         part->at[b].numbers[slot] = number;
-        return;
+        *bucket = b;
+        return slot;
     }
 }
 
@@ -827,19 +922,95 @@ static int widen(Kernel *k, int number, size_t more) {
             coming[seen++ % AHEAD].number = (u32)i;
             if (seen - done < AHEAD) continue;
         }
-        put_down(part, coming[done % AHEAD].hash, coming[done % AHEAD].number);
+        size_t bucket;
+        put_down(part, coming[done % AHEAD].hash, coming[done % AHEAD].number, &bucket);
         done++;
     }
-    part->n = done;
+    News *news = &k->workers[number].news;
+    for (size_t i = 0; i < news->n; i++) {
+        New *one = &news->at[i];
+        one->slot = put_down(part, mix(one->key), FRESH + (u32)i, &one->bucket);
+    }
+    part->n = done + news->n;
     return 0;
 }
 
-/* Widen the own part of the table for all successors of a chunk. */
-static void make_room(Worker *w) {
+static void make_anew(Worker *w) {
+    w->news.n = 0;
+    if (widen(w->kernel, w->number, 0)) w->out_of_memory = 1;
+}
+
+/* Add to what is new; whether it `moved` is told by who came to it first. */
+static int add_new(Worker *w, const Item *item, size_t bucket, u32 slot, u64 hash, u32 moved) {
+    Part *part = &w->kernel->parts[w->number];
+    News *news = &w->news;
+    if (news->n == NONE - FRESH) return -1;
+    if (grow_silently((void **)&news->at, &news->room, news->n + 1, sizeof(New))) return -1;
+    part->at[bucket].tags[slot] = tag_of(hash);
+    part->at[bucket].numbers[slot] = FRESH + (u32)news->n;
+    news->at[news->n++] = (New){item->place, slot, bucket, item->key, NONE, moved};
+    part->n++;
+    return 0;
+}
+
+/* Look up successors that belong to the own part of the table, in order. Rows that were put off
+ * come behind all others, but may have been first. */
+static int look_up_all(Worker *w, const Items *items, u32 late) {
     Kernel *k = w->kernel;
-    size_t all = k->late[w->number].n;
-    for (int t = 0; t < k->threads; t++) all += k->workers[t].out[w->number].n;
-    if (widen(k, w->number, all)) w->out_of_memory = 1;
+    Part *part = &k->parts[w->number];
+    News *news = &w->news;
+    Ints *moved = &w->moved;
+    /* The bucket of a successor is fetched first, then the state that is likely to be the same. */
+    enum { FAR = 32, NEAR = 16 };
+    for (size_t i = 0; i < items->n + FAR; i++) {
+        if (i < items->n) __builtin_prefetch(part->at + bucket_of(part, mix(items->at[i].key)), 1);
+        if (i >= FAR - NEAR && i - (FAR - NEAR) < items->n) {
+            u64 hash = mix(items->at[i - (FAR - NEAR)].key);
+            const Bucket *at = part->at + bucket_of(part, hash);
+            u32 like = slots_with(at, tag_of(hash));
+            u32 number = like ? at->numbers[__builtin_ctz(like)] : FRESH;
+            if (number < FRESH) __builtin_prefetch(k->states.at + number);
+        }
+        if (i < FAR) continue;
+        const Item *item = &items->at[i - FAR];
+        u64 hash = mix(item->key);
+        size_t bucket = 0;
+        u32 slot = 0, number = look_up(k, part, news, item->key, hash, &bucket, &slot);
+        u32 moves = late;
+        if (number == NONE) {
+            number = FRESH + (u32)news->n;
+            if (add_new(w, item, bucket, slot, hash, late)) return -1;
+        } else if (number >= FRESH && item->place < news->at[number - FRESH].place) {
+            news->at[number - FRESH].place = item->place;
+            news->at[number - FRESH].moved = 1;
+        } else {
+            moves = 0;
+        }
+        if (!moves) continue;
+        if (grow_silently((void **)&moved->at, &moved->room, moved->n + 1, sizeof(u32))) return -1;
+        moved->at[moved->n++] = number - FRESH;
+    }
+    return 0;
+}
+
+static void second_step(Worker *w) {
+    Kernel *k = w->kernel;
+    size_t all = 0, done = 0;
+    w->news.n = w->moved.n = 0;
+    for (int t = 0; t < k->threads; t++) {
+        all += k->workers[t].out[w->number].n;
+        done += k->workers[t].done;
+    }
+    /* Rows that were put off will bring as many as others: there is time to make room now. */
+    int failed = widen(k, w->number, done ? all * k->chunk / done : 0);
+    for (int t = 0; t < k->threads && !failed; t++)
+        failed = look_up_all(w, &k->workers[t].out[w->number], 0);
+    if (failed) w->out_of_memory = 1;
+}
+
+static void second_step_late(Worker *w) {
+    const Items *late = &w->kernel->late[w->number];
+    if (widen(w->kernel, w->number, late->n) || look_up_all(w, late, 1)) w->out_of_memory = 1;
 }
 
 static inline int is_sure(u32 left, u32 right) {
@@ -858,55 +1029,69 @@ static void third_step(Worker *w) {
             __builtin_prefetch(&k->summary[0].at[later->key >> 32]);
             __builtin_prefetch(&k->summary[1].at[(u32)later->key]);
         }
-        New *one = &w->news.at[i];
+        const New *one = &w->news.at[i];
+        if (one->number == NONE) continue;
         part->at[one->bucket].numbers[one->slot] = one->number;
         k->states.at[one->number] = one->key;
         u32 left = k->summary[0].at[one->key >> 32], right = k->summary[1].at[(u32)one->key];
-        one->doubtful = left == NONE || right == NONE || !is_sure(left, right) ||
-                        map_get(&k->good, (u64)left << 32 | right) == ABSENT;
+        k->doubts[one->number - k->states.n] =
+            left == NONE || right == NONE || !is_sure(left, right) ||
+            map_get(&k->good, (u64)left << 32 | right) == ABSENT;
     }
 }
 
 /* ------------------------------------------------------------------ threads */
 
-static void (*const JOBS[])(Worker *) = {first_step, make_room, second_step, third_step};
-enum { EXPAND, WIDEN, LOOK_UP, PUT_DOWN, LEAVE };
+static void (*const JOBS[])(Worker *) = {
+    first_step, second_step, second_step_late, third_step, make_anew
+};
+enum { EXPAND, LOOK_UP, LOOK_UP_LATE, PUT_DOWN, MAKE_ANEW, LEAVE };
+
+/* Do what is left of a step; which thread does a worker's share makes no difference. */
+static void share(Kernel *k, int job) {
+    for (;;) {
+        int t = __atomic_fetch_add(&k->next, 1, __ATOMIC_RELAXED);
+        if (t >= k->threads) return;
+        JOBS[job](&k->workers[t]);
+    }
+}
 
 static void *work(void *argument) {
-    Worker *w = argument;
-    Kernel *k = w->kernel;
+    Kernel *k = argument;
     for (int round = 1;; round++) {
         pthread_mutex_lock(&k->lock);
         while (k->round < round) pthread_cond_wait(&k->begin, &k->lock);
         int job = k->job;
         pthread_mutex_unlock(&k->lock);
         if (job == LEAVE) return NULL;
-        JOBS[job](w);
+        share(k, job);
         pthread_mutex_lock(&k->lock);
         if (--k->busy == 0) pthread_cond_signal(&k->end);
         pthread_mutex_unlock(&k->lock);
     }
 }
 
-/* Let all workers do one step: each in a thread, or one after the other where there is little to
- * do, for a thread that sleeps takes long to wake. */
-static int together(Kernel *k, int job) {
-    Py_BEGIN_ALLOW_THREADS
-    int shared = k->started && k->rows >= WORTH_SHARING;
-    if (shared) {
-        pthread_mutex_lock(&k->lock);
-        k->job = job;
+/* Let the other threads begin with a step, unless there is little to do: a thread that sleeps
+ * takes long to wake. */
+static void begin_step(Kernel *k, int job) {
+    pthread_mutex_lock(&k->lock);
+    k->job = job;
+    k->next = 0;
+    if (k->rows >= WORTH_SHARING) {
         k->busy = k->started;
-        k->round++;
+        k->round += k->started > 0;
         pthread_cond_broadcast(&k->begin);
-        pthread_mutex_unlock(&k->lock);
     }
-    for (int t = 0; t < (shared ? 1 : k->threads); t++) JOBS[job](&k->workers[t]);
-    if (shared) {
-        pthread_mutex_lock(&k->lock);
-        while (k->busy) pthread_cond_wait(&k->end, &k->lock);
-        pthread_mutex_unlock(&k->lock);
-    }
+    pthread_mutex_unlock(&k->lock);
+}
+
+/* Do what is left of the step that was begun, and wait for the others. */
+static int end_step(Kernel *k) {
+    Py_BEGIN_ALLOW_THREADS
+    share(k, k->job);
+    pthread_mutex_lock(&k->lock);
+    while (k->busy) pthread_cond_wait(&k->end, &k->lock);
+    pthread_mutex_unlock(&k->lock);
     Py_END_ALLOW_THREADS
     for (int t = 0; t < k->threads; t++)
         if (k->workers[t].out_of_memory) {
@@ -916,10 +1101,15 @@ static int together(Kernel *k, int job) {
     return 0;
 }
 
+static int together(Kernel *k, int job) {
+    begin_step(k, job);
+    return end_step(k);
+}
+
 static int start_threads(Kernel *k) {
     if (!k->started) k->round = 0;
     for (; k->started + 1 < k->threads; k->started++)
-        if (pthread_create(&k->ids[k->started], NULL, work, &k->workers[k->started + 1])) {
+        if (pthread_create(&k->ids[k->started], NULL, work, k)) {
             PyErr_SetString(PyExc_OSError, "no more threads can be started");
             return -1;
         }
@@ -953,15 +1143,29 @@ static PyObject *row_of(Kernel *k, u64 key) {
     return row;
 }
 
-/* Give the flags of a cell, and the id of what is seen of it. NONE is an error. */
+/* Give the flags of a cell, and the id of what is seen of it. NONE is an error. Of cells with the
+ * same state that is the same, and none of them is quiet to which something is under way. */
 static u32 look_at_cell(Kernel *k, PyObject *summary, u32 cell) {
     if (fill(&k->cell_looks, (size_t)cell + 1, NONE)) return NONE;
     if (k->cell_looks.at[cell] != NONE) return k->cell_looks.at[cell];
-    PyObject *answer = PyObject_CallFunction(summary, "I", cell);
+    PyObject *of[3];
+    if (part_cell(k, cell, of)) return NONE;
+    int some = 0;
+    for (Py_ssize_t slot = 0; !some && slot < PyTuple_GET_SIZE(of[2]); slot++)
+        some = PyObject_IsTrue(PyTuple_GET_ITEM(of[2], slot));
+    PyObject *key = PyTuple_Pack(2, of[0], of[1]);
+    PyObject *answer = key ? Py_XNewRef(PyDict_GetItemWithError(k->state_looks, key)) : NULL;
+    int known = answer != NULL;
+    if (key && (!known || !some) && !PyErr_Occurred()) {
+        Py_XSETREF(answer, PyObject_CallFunction(summary, "I", cell));
+        if (answer && !known && PyDict_SetItem(k->state_looks, key, answer)) Py_CLEAR(answer);
+    }
+    Py_XDECREF(key);
     if (!answer) return NONE;
     u32 look = (u32)PyLong_AsUnsignedLong(answer);
     Py_DECREF(answer);
-    return PyErr_Occurred() ? NONE : (k->cell_looks.at[cell] = look);
+    if (PyErr_Occurred()) return NONE;
+    return k->cell_looks.at[cell] = some ? look & ~(u32)QUIET : look;
 }
 
 static int summed_up(Kernel *k, PyObject *summary, int side, u32 half, u32 *value) {
@@ -1000,68 +1204,89 @@ static PyObject *judged(Kernel *k, PyObject *summary, PyObject *judge, u64 key) 
 
 /* ------------------------------------------------------------------ the search */
 
-/* Number the new states of a chunk, in order. Gives the place of each in `places`. */
-static int number_new(Kernel *k, Ints *places) {
-    size_t at[MOST_THREADS] = {0}, n = k->states.n;
-    places->n = 0;
+/* Of what is new in one part of the table, the next ones in order: of those that rows came to at
+ * once, and of those that rows which were put off came to first. */
+typedef struct {
+    size_t at, moved;
+} Next;
+
+static New *next_new(const Worker *w, Next *next) {
+    New *news = w->news.at, *one = NULL, *other = NULL;
+    enum { AHEAD = 8 };
+    while (next->at < w->news.n && news[next->at].moved) next->at++;
+    if (next->at < w->news.n) one = &news[next->at];
+    if (next->moved + AHEAD < w->moved.n)
+        __builtin_prefetch(&news[w->moved.at[next->moved + AHEAD]], 1);
+    if (next->moved < w->moved.n) other = &news[w->moved.at[next->moved]];
+    return !one || (other && other->place < one->place) ? other : one;
+}
+
+/* Number the new states of a chunk, in order, and keep their places. */
+static int number_new(Kernel *k) {
+    Next next[MOST_THREADS] = {{0, 0}};
+    New *first[MOST_THREADS];
+    size_t n = k->states.n;
+    k->places.n = 0;
+    for (int t = 0; t < k->threads; t++) first[t] = next_new(&k->workers[t], &next[t]);
     for (;;) {
-        int best = -1;
-        for (int t = 0; t < k->threads; t++) {
-            News *news = &k->workers[t].news;
-            if (at[t] == news->n) continue;
-            if (best < 0 || news->at[at[t]].place < k->workers[best].news.at[at[best]].place) best = t;
-        }
-        if (best < 0) break;
-        New *one = &k->workers[best].news.at[at[best]++];
+        int best = 0;
+        for (int t = 1; t < k->threads; t++)
+            if (first[t] && (!first[best] || first[t]->place < first[best]->place)) best = t;
+        New *one = first[best];
+        if (!one || one->place >> PLACE_BITS >= k->rows) break;
         if (n >= MOST_STATES) {
             PyErr_Format(PyExc_OverflowError, "more than %u states", MOST_STATES);
             return -1;
         }
         one->number = (u32)n++;
-        if (add(places, one->place)) return -1;
+        if (add(&k->places, one->place)) return -1;
+        *(one->moved ? &next[best].moved : &next[best].at) += 1;
+        first[best] = next_new(&k->workers[best], &next[best]);
     }
-    return grow((void **)&k->states.at, &k->states.room, n, sizeof(u64));
+    return grow((void **)&k->states.at, &k->states.room, n, sizeof(u64)) ||
+           grow((void **)&k->doubts, &k->doubts_room, k->places.n, 1);
 }
 
-/* Find what is to be judged among the new states, as numbers in order. */
-static int doubts(Kernel *k, Ints *numbers) {
-    numbers->n = 0;
-    size_t at[MOST_THREADS] = {0};
-    for (;;) {
-        New *best = NULL;
-        for (int t = 0; t < k->threads; t++) {
-            News *news = &k->workers[t].news;
-            while (at[t] < news->n && !news->at[at[t]].doubtful) at[t]++;
-            if (at[t] == news->n) continue;
-            if (!best || news->at[at[t]].number < best->number) best = &news->at[at[t]];
+/* Expand a state of the chunk, and hand its successors to the parts of the table. */
+static int expand_alone(Kernel *k, u32 row, int *error) {
+    k->alone.n = 0;
+    int n = expand_fully(k, k->states.at[k->from + row], &k->alone, NULL);
+    if (n < 0) { /* what came before it still counts */
+        k->rows = row;
+        *error = 1;
+        return 0;
+    }
+    k->counts[row] = (u32)n;
+    for (int i = 0; i < n; i++) fetch_recent(k->recent, mix(k->alone.at[i]));
+    for (int i = 0; i < n; i++) {
+        u64 key = k->alone.at[i], hash = mix(key);
+        if (is_recent(k->recent, key, hash)) continue;
+        if (hand_over(&k->late[part_of(k, hash)], key, row << PLACE_BITS | (u32)i)) {
+            PyErr_NoMemory();
+            return -1;
         }
-        if (!best) return 0;
-        best->doubtful = 0;
-        if (add(numbers, best->number)) return -1;
     }
+    return 0;
 }
 
-/* Expand `rows` states from `from` on. Fewer where Python fails: then `*error` is set. */
+/* Expand `rows` states from `from` on, and begin to look up what comes of them. Fewer where Python
+ * fails: then `*error` is set. */
 static int expand_chunk(Kernel *k, int *error) {
+    const u64 *states = k->states.at + k->from;
     if (together(k, EXPAND)) return -1;
+    begin_step(k, LOOK_UP); /* by the other threads, while Python is asked here */
     for (int t = 0; t < k->threads; t++) k->late[t].n = 0;
-    for (size_t row = 0; row < k->rows; row++) {
-        if (k->counts[row] != PUT_OFF) continue;
-        k->alone.n = 0;
-        int n = expand_fully(k, k->states.at[k->from + row], &k->alone, NULL);
-        if (n < 0) { /* what came before it still counts */
-            k->rows = row;
-            *error = 1;
-            break;
-        }
-        k->counts[row] = (u32)n;
-        for (int i = 0; i < n; i++) {
-            u64 key = k->alone.at[i];
-            if (hand_over(&k->late[part_of(k, mix(key))], key, (u32)(row << PLACE_BITS | (u32)i))) {
-                PyErr_NoMemory();
-                return -1;
-            }
-        }
+    k->put_off.n = 0;
+    for (u32 row = 0; row < k->rows; row++)
+        if (k->counts[row] == PUT_OFF && add(&k->put_off, row)) return -1;
+    const u32 *row = k->put_off.at;
+    size_t n = k->put_off.n;
+    enum { NEAR = 4 }; /* what they need is fetched first, as far as it is known already */
+    for (size_t i = 0; i < n && !*error; i++) {
+        if (i + 3 * NEAR < n) fetch_starts(k, states[row[i + 3 * NEAR]]);
+        if (i + 2 * NEAR < n) fetch_moves(k, states[row[i + 2 * NEAR]]);
+        if (i + NEAR < n) fetch_pokes(k, states[row[i + NEAR]]);
+        if (expand_alone(k, row[i], error)) return -1;
     }
     return 0;
 }
@@ -1105,7 +1330,7 @@ static PyObject *searched(
     Kernel *k, PyObject *summary, PyObject *judge, PyObject *ask, unsigned long long most,
     unsigned long long deepest
 ) {
-    Ints places = {0}, numbers = {0};
+    const Ints *places = &k->places;
     long long violating = -1;
     PyObject *result = NULL, *type = NULL, *value = NULL, *trace = NULL;
     PyObject *wrong = NULL;
@@ -1119,9 +1344,10 @@ static PyObject *searched(
         for (int t = 0; t < k->threads; t++) {
             free_part(&k->parts[t]);
             k->parts[t].room = 0;
-            forget_recent(&k->workers[t]);
+            forget_recent(k->workers[t].recent);
         }
-        if (together(k, WIDEN)) return NULL;
+        forget_recent(k->recent);
+        if (together(k, MAKE_ANEW)) return NULL;
         k->cut = 0;
     }
     u32 chunks = 0;
@@ -1137,35 +1363,41 @@ static PyObject *searched(
         }
         while (k->from < end) {
             int error = 0;
-            k->rows = end - k->from < CHUNK ? end - k->from : CHUNK;
+            k->rows = k->chunk = end - k->from < CHUNK ? end - k->from : CHUNK;
             if (k->rows >= WORTH_SHARING && start_threads(k)) goto done;
-            if (expand_chunk(k, &error)) goto done;
+            k->cut = 1; /* until all that the chunk has brought is numbered */
+            int failed = expand_chunk(k, &error);
             PyErr_Fetch(&type, &value, &trace);
+            if (end_step(k)) goto done;
+            if (failed) {
+                PyErr_Restore(type, value, trace);
+                type = value = trace = NULL;
+                goto done;
+            }
             size_t known = k->states.n;
-            if (together(k, WIDEN) || together(k, LOOK_UP) || number_new(k, &places)) goto done;
-            if (together(k, PUT_DOWN) || doubts(k, &numbers)) goto done;
-            k->states.n += places.n;
-            size_t stop = places.n, last = k->states.n;
+            if (together(k, LOOK_UP_LATE) || number_new(k) || together(k, PUT_DOWN)) goto done;
+            k->states.n += places->n;
+            size_t stop = places->n, last = k->states.n;
             if (k->states.n > most) stop = most > known ? most - known : 0;
-            for (size_t i = 0; i < numbers.n && numbers.at[i] < last && !wrong; i++) {
+            for (size_t number = known; number < last && !wrong; number++) {
+                if (!k->doubts[number - known]) continue;
                 /* The row of the state that is one too many counts as a whole. */
-                if (numbers.at[i] >= known + stop && last == k->states.n)
-                    last = known + end_of_row(&places, stop);
-                if (numbers.at[i] >= last) break;
-                wrong = judged(k, summary, judge, k->states.at[numbers.at[i]]);
+                if (number >= known + stop && last == k->states.n)
+                    last = known + end_of_row(places, stop);
+                if (number >= last) break;
+                wrong = judged(k, summary, judge, k->states.at[number]);
                 if (!wrong) goto done;
                 if (wrong == Py_None)
                     Py_CLEAR(wrong);
                 else
-                    violating = numbers.at[i];
+                    violating = (long long)number;
             }
             if (wrong) stop = (size_t)violating - known;
-            if (stop < places.n) {
-                k->states.n = known + end_of_row(&places, stop);
-                size_t rows = (places.at[stop] >> PLACE_BITS) + 1;
+            if (stop < places->n) {
+                k->states.n = known + end_of_row(places, stop);
+                size_t rows = (places->at[stop] >> PLACE_BITS) + 1;
                 k->transitions += sum(k->counts, rows);
                 k->from += rows;
-                k->cut = 1;
                 k->judged = wrong ? (size_t)violating : k->states.n;
                 result = outcome(k, wrong ? wrong : Py_NewRef(Py_None), violating, wrong ? "" : "full");
                 goto done;
@@ -1178,6 +1410,7 @@ static PyObject *searched(
             k->transitions += sum(k->counts, k->rows);
             k->judged = k->states.n;
             k->from += k->rows;
+            k->cut = 0;
             if (chunks++ % 4 == 0 || k->rows == CHUNK) {
                 if (PyErr_CheckSignals()) goto done;
                 PyObject *stop = PyObject_CallFunction(
@@ -1200,8 +1433,6 @@ done:
     Py_XDECREF(type);
     Py_XDECREF(value);
     Py_XDECREF(trace);
-    free(places.at);
-    free(numbers.at);
     return result;
 }
 
@@ -1224,6 +1455,35 @@ static PyObject *kernel_row(Kernel *k, PyObject *argument) {
     unsigned long long number = PyLong_AsUnsignedLongLong(argument);
     if (PyErr_Occurred() || !is_state(k, number)) return NULL;
     return row_of(k, k->states.at[number]);
+}
+
+static int is_key(Kernel *k, u64 key) {
+    if (key >> 32 < count(&k->halves[0]) && (u32)key < count(&k->halves[1])) return 1;
+    PyErr_SetString(PyExc_IndexError, "there is no such half");
+    return 0;
+}
+
+static PyObject *kernel_row_of(Kernel *k, PyObject *argument) {
+    u64 key = PyLong_AsUnsignedLongLong(argument);
+    return PyErr_Occurred() || !is_key(k, key) ? NULL : row_of(k, key);
+}
+
+/* Give what may come after a state, whether that was found or not. */
+static PyObject *kernel_after(Kernel *k, PyObject *argument) {
+    u64 key = PyLong_AsUnsignedLongLong(argument);
+    if (PyErr_Occurred() || !is_key(k, key)) return NULL;
+    Keys out = {0};
+    int n = expand_fully(k, key, &out, NULL);
+    PyObject *found = n < 0 ? NULL : PyList_New(n);
+    for (int i = 0; found && i < n; i++) {
+        PyObject *one = PyLong_FromUnsignedLongLong(out.at[i]);
+        if (one)
+            PyList_SET_ITEM(found, i, one);
+        else
+            Py_CLEAR(found);
+    }
+    free(out.at);
+    return found;
 }
 
 /* Give what was found and how far the search is; see halves.Saved. */
@@ -1335,31 +1595,48 @@ failed:
     return NULL;
 }
 
+/* Mark the halves of a side that occur in the states that were found, and with them their cells. */
+static int mark_cells(const Kernel *k, int side, u8 **cells, size_t *room) {
+    const Interner *halves = &k->halves[side];
+    u8 *occurs = calloc(count(halves) + 1, 1);
+    if (!occurs) return -1;
+    for (size_t i = 0; i < k->states.n; i++)
+        occurs[side ? (u32)k->states.at[i] : k->states.at[i] >> 32] = 1;
+    int failed = 0;
+    for (u32 half = 0; half < count(halves) && !failed; half++)
+        for (int place = 0; occurs[half] && place < k->width[side] && !failed; place++) {
+            u32 cell = sequence(halves, half)[place];
+            if (cell >= *room) {
+                size_t wide = 2 * (size_t)cell + 1;
+                u8 *wider = realloc(*cells, wide);
+                failed = !wider;
+                if (failed) break;
+                memset(wider + *room, 0, wide - *room);
+                *cells = wider;
+                *room = wide;
+            }
+            (*cells)[cell] = 1;
+        }
+    free(occurs);
+    return failed ? -1 : 0;
+}
+
 /* Give the cells that occur in the states that were found. */
 static PyObject *kernel_cells(Kernel *k, PyObject *Py_UNUSED(nothing)) {
+    u8 *cells = NULL;
+    size_t room = 0;
     PyObject *found = PySet_New(NULL);
-    for (int side = 0; found && side < 2; side++) {
-        u8 *occurs = calloc(count(&k->halves[side]) + 1, 1);
-        if (!occurs) {
-            Py_DECREF(found);
-            return PyErr_NoMemory();
+    for (int side = 0; found && side < 2; side++)
+        if (mark_cells(k, side, &cells, &room)) {
+            PyErr_NoMemory();
+            Py_CLEAR(found);
         }
-        for (size_t i = 0; i < k->states.n; i++)
-            occurs[side ? (u32)k->states.at[i] : k->states.at[i] >> 32] = 1;
-        for (u32 half = 0; half < count(&k->halves[side]); half++)
-            for (int place = 0; occurs[half] && place < k->width[side]; place++) {
-                u32 cell = sequence(&k->halves[side], half)[place];
-                PyObject *number = PyLong_FromUnsignedLong(cell);
-                if (!number || PySet_Add(found, number)) {
-                    Py_XDECREF(number);
-                    free(occurs);
-                    Py_DECREF(found);
-                    return NULL;
-                }
-                Py_DECREF(number);
-            }
-        free(occurs);
+    for (size_t cell = 0; found && cell < room; cell++) {
+        PyObject *number = cells[cell] ? PyLong_FromSize_t(cell) : NULL;
+        if (cells[cell] && (!number || PySet_Add(found, number))) Py_CLEAR(found);
+        Py_XDECREF(number);
     }
+    free(cells);
     return found;
 }
 
@@ -1368,11 +1645,12 @@ static PyObject *kernel_memory(Kernel *k, PyObject *Py_UNUSED(nothing)) {
     size_t states = k->states.room * sizeof(u64), rest = 0;
     for (int t = 0; t < k->threads; t++) {
         states += k->parts[t].room * sizeof(Bucket);
-        rest += k->workers[t].in.room * sizeof(Item) + k->workers[t].news.room * sizeof(New);
+        rest += k->workers[t].news.room * sizeof(New) + k->workers[t].moved.room * sizeof(u32);
         rest += (RECENT + 1) * sizeof(u64);
         for (int part = 0; part < k->threads; part++)
             rest += k->workers[t].out[part].room * sizeof(Item);
     }
+    rest += (RECENT + 1) * sizeof(u64);
     rest += (k->said.room + k->moves_at.room) * sizeof(u32) + k->poked_at.room * 2 * sizeof(u64);
     rest += k->good.room * 2 * sizeof(u64);
     for (int side = 0; side < 2; side++) {
@@ -1393,13 +1671,29 @@ static PyObject *kernel_halves(Kernel *k, PyObject *Py_UNUSED(nothing)) {
 
 static Py_ssize_t kernel_length(Kernel *k) { return (Py_ssize_t)k->states.n; }
 
+/* Get methods and tables of Cells by their names. */
+static int get_asked(Kernel *k, PyObject *of) {
+    for (int i = 0; i < ASKED; i++) {
+        const char *name = ASKED_OF[i], *dot = strchr(name, '.');
+        PyObject *inner = dot ? PyUnicode_FromStringAndSize(name, dot - name) : NULL;
+        PyObject *holder = dot ? (inner ? PyObject_GetAttr(of, inner) : NULL) : Py_NewRef(of);
+        k->of_cells[i] = holder ? PyObject_GetAttrString(holder, dot ? dot + 1 : name) : NULL;
+        Py_XDECREF(inner);
+        Py_XDECREF(holder);
+        if (!k->of_cells[i]) return -1;
+    }
+    if (PyDict_Check(k->of_cells[IDS]) && PyList_Check(k->of_cells[VALUES])) return 0;
+    PyErr_SetString(PyExc_TypeError, "cells are kept in a dict and a list");
+    return -1;
+}
+
 static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *names) {
-    static char *known[] = {"moves", "poked", "urgent", "sides", "first", "hurries", "threads", NULL};
-    PyObject *moves, *poked, *urgent, *sides[2], *first;
+    static char *known[] = {"cells", "sides", "first", "hurries", "threads", NULL};
+    PyObject *of, *sides[2], *first;
     int hurries, threads;
     if (!PyArg_ParseTupleAndKeywords(
-            arguments, names, "OOO(O!O!)O!pi", known, &moves, &poked, &urgent, &PyTuple_Type,
-            &sides[0], &PyTuple_Type, &sides[1], &PyTuple_Type, &first, &hurries, &threads
+            arguments, names, "O(O!O!)O!pi", known, &of, &PyTuple_Type, &sides[0], &PyTuple_Type,
+            &sides[1], &PyTuple_Type, &first, &hurries, &threads
         ))
         return NULL;
     if (PyTuple_GET_SIZE(first) > 255 || threads < 1 || threads > MOST_THREADS) {
@@ -1408,9 +1702,6 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *n
     }
     Kernel *k = (Kernel *)type->tp_alloc(type, 0);
     if (!k) return NULL;
-    k->cell_moves = Py_NewRef(moves);
-    k->cell_poked = Py_NewRef(poked);
-    k->cell_urgent = Py_NewRef(urgent);
     k->hurries = hurries;
     k->threads = threads;
     k->positions = (int)PyTuple_GET_SIZE(first);
@@ -1423,17 +1714,19 @@ static PyObject *kernel_new(PyTypeObject *type, PyObject *arguments, PyObject *n
     }
     k->counts = malloc(CHUNK * sizeof(u32));
     k->late = calloc(MOST_THREADS, sizeof(Items));
-    int made = 0 < threads && k->counts && k->late;
+    k->recent = make_recent();
+    int made = 0 < threads && k->counts && k->late && k->recent;
     for (int t = 0; t < threads; t++) {
         k->workers[t].out = calloc(threads, sizeof(Items));
-        k->workers[t].recent = malloc((RECENT + 1) * sizeof(u64));
+        k->workers[t].recent = make_recent();
         made = made && k->workers[t].out && k->workers[t].recent;
     }
     if (!made) {
         PyErr_NoMemory();
         goto failed;
     }
-    for (int t = 0; t < threads; t++) forget_recent(&k->workers[t]);
+    k->state_looks = PyDict_New();
+    if (!k->state_looks || get_asked(k, of)) goto failed;
     u32 halves[2], cells[256];
     k->lists.width = k->looks.width = NO_WIDTH;
     if (intern(&k->lists, NULL, 0) == NONE) goto failed;
@@ -1475,11 +1768,10 @@ static void free_interner(Interner *of) {
 
 static void kernel_free(Kernel *k) {
     PyObject_GC_UnTrack(k);
-    Py_XDECREF(k->cell_moves);
-    Py_XDECREF(k->cell_poked);
-    Py_XDECREF(k->cell_urgent);
+    for (int i = 0; i < ASKED; i++) Py_XDECREF(k->of_cells[i]);
+    Py_XDECREF(k->state_looks);
     Ints *ints[] = {&k->moves_at, &k->urgencies, &k->said, &k->queue, &k->across, &k->work,
-                    &k->later, &k->levels, &k->cell_looks};
+                    &k->later, &k->levels, &k->cell_looks, &k->put_off, &k->places};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++) free(ints[i]->at);
     for (int side = 0; side < 2; side++) {
         free_interner(&k->halves[side]);
@@ -1496,10 +1788,11 @@ static void kernel_free(Kernel *k) {
     free(k->states.at);
     free(k->alone.at);
     free(k->counts);
+    free(k->doubts);
     for (int t = 0; t < MOST_THREADS; t++) {
         free_part(&k->parts[t]);
         free(k->workers[t].row.at);
-        free(k->workers[t].in.at);
+        free(k->workers[t].moved.at);
         for (int part = 0; part < k->threads; part++) {
             if (k->workers[t].out) free(k->workers[t].out[part].at);
             if (k->late && !t) free(k->late[part].at);
@@ -1509,6 +1802,7 @@ static void kernel_free(Kernel *k) {
         free(k->workers[t].news.at);
     }
     free(k->late);
+    free(k->recent);
     pthread_mutex_destroy(&k->lock);
     pthread_cond_destroy(&k->begin);
     pthread_cond_destroy(&k->end);
@@ -1516,16 +1810,14 @@ static void kernel_free(Kernel *k) {
 }
 
 static int kernel_traverse(Kernel *k, visitproc visit, void *arg) {
-    Py_VISIT(k->cell_moves);
-    Py_VISIT(k->cell_poked);
-    Py_VISIT(k->cell_urgent);
+    for (int i = 0; i < ASKED; i++) Py_VISIT(k->of_cells[i]);
+    Py_VISIT(k->state_looks);
     return 0;
 }
 
 static int kernel_clear(Kernel *k) {
-    Py_CLEAR(k->cell_moves);
-    Py_CLEAR(k->cell_poked);
-    Py_CLEAR(k->cell_urgent);
+    for (int i = 0; i < ASKED; i++) Py_CLEAR(k->of_cells[i]);
+    Py_CLEAR(k->state_looks);
     return 0;
 }
 
@@ -1534,6 +1826,8 @@ static PyMethodDef kernel_methods[] = {
     {"saved", (PyCFunction)kernel_saved, METH_NOARGS, "Give what was found; see halves.Saved."},
     {"restore", (PyCFunction)kernel_restore, METH_VARARGS, "Put back what was saved."},
     {"row", (PyCFunction)kernel_row, METH_O, "Give the row of a state, by number."},
+    {"row_of", (PyCFunction)kernel_row_of, METH_O, "Give the row of a state, by its key."},
+    {"after", (PyCFunction)kernel_after, METH_O, "Give the keys of what may come after one."},
     {"successors", (PyCFunction)kernel_successors, METH_O, "Give the successors of a state."},
     {"path", (PyCFunction)kernel_path, METH_O, "Give the codes of a shortest way to a state."},
     {"cells", (PyCFunction)kernel_cells, METH_NOARGS, "Give the cells that occur."},

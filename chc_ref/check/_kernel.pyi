@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any
 
+from chc_ref.check.cells import Cells
+
 class Kernel:
     def __new__(
         cls,
-        moves: Callable[[int], Any],
-        poked: Callable[[int, int], Any],
-        urgent: Callable[[int], Any],
+        cells: Cells,
         sides: tuple[tuple[int, ...], tuple[int, ...]],
         first: tuple[int, ...],
         hurries: bool,
@@ -36,6 +36,8 @@ class Kernel:
         /,
     ) -> None: ...
     def row(self, number: int, /) -> tuple[int, ...]: ...
+    def row_of(self, key: int, /) -> tuple[int, ...]: ...
+    def after(self, key: int, /) -> list[int]: ...
     def successors(self, number: int, /) -> list[tuple[int, int]]: ...
     def path(self, number: int, /) -> list[int]: ...
     def cells(self) -> set[int]: ...

@@ -47,10 +47,13 @@ class Interner:
     def __call__(self, value: Hashable) -> int:
         """Give the id of ``value``."""
         found = self.ids.get(value)
-        if found is None:
-            found = self.ids[value] = len(self.values)
-            self.values.append(value)
-        return found
+        return self.add(value) if found is None else found
+
+    def add(self, value: Hashable) -> int:
+        """Give an id to a value that has none yet."""
+        new = self.ids[value] = len(self.values)
+        self.values.append(value)
+        return new
 
 
 class Memo(dict[Any, Any]):
@@ -154,9 +157,18 @@ class Cells:
         """Of each local step, by state and event: the state after it, and its pokes."""
         self.worldly: set[tuple[int, int]] = set()
         """States of the world before and after what it does."""
-        self._puts = Memo(self._put)
-        self._rests = Memo(lambda content: self.contents(self.contents.values[content][1:]))
-        self._taken = Memo(self._take)
+        self.plain = Memo(self._is_plain)
+        """By component and its state, whether heads of channels are all that it may take."""
+        self.heads = Memo(self._head)
+        """The first message of a content, and the content behind it."""
+        self._deliver = Memo(lambda channel: self.actions(Deliver(*system.channels[channel])))
+        self._put_as = Memo(lambda of: self.pokes(Put(*of)))
+        self.taken = Memo(self._take)
+        """What comes of taking a message, by state, channel and message; without what is left."""
+        self.put_by = Memo(self._put_by)
+        """(place in the inbox, message) of a poke that puts one, and None for others."""
+        self.puts = Memo(self._put)
+        """The content behind a message put, by content and message."""
         self._receipts = Memo(self._receipt)
         self._ups = Memo(lambda of: self.system.is_up(of[0], self.states[of[0]].values[of[1]]))
         self._idle = Memo(self._is_idle)
@@ -184,13 +196,13 @@ class Cells:
         """Give the row of a composed state."""
         contents = [self.contents(tuple(map(self.messages, content))) for content in state.channels]
         row = [
-            self._cell(
+            self.cell(
                 at, self.states[at](component), tuple(contents[c] for c in self.system.inboxes[at])
             )
             for at, component in enumerate(state.components)
         ]
         if state.left:
-            row.append(self._cell(self.width, self.states[self.width](state.left), ()))
+            row.append(self.cell(self.width, self.states[self.width](state.left), ()))
         return tuple(row)
 
     def state(self, row: Row) -> State:
@@ -243,6 +255,8 @@ class Cells:
         of: Cell = self.cells.values[cell]
         if of.at == self.width:
             return ()
+        if self.plain[of.at, of.state]:
+            return tuple(self._deliveries(of))
         urgent = self.urgent(cell)
         if urgent is not None:
             return tuple(self._crossings(of, *urgent))
@@ -264,16 +278,29 @@ class Cells:
             if self.system.faulty[channel]:
                 found += self._crossings(of, channel)
                 continue
-            code, after, pokes = self._taken[state, channel, self.contents.values[content][0]]
-            left = (*contents[:slot], self._rests[content], *contents[slot + 1 :])
-            found.append((code, self._cell(at, after, left), pokes))
+            message, rest = self.heads[content]
+            code, after, pokes = self.taken[state, channel, message]
+            left = (*contents[:slot], rest, *contents[slot + 1 :])
+            found.append((code, self.cell(at, after, left), pokes))
         return found
+
+    def _is_plain(self, of: tuple[int, int]) -> bool:
+        system, at = self.system, of[0]
+        if at == self.width or system.network.transport:
+            return False
+        if any(system.faulty[channel] for channel in system.inboxes[at]):
+            return False
+        return self._ups[of] and not self._offered[of]
+
+    def _head(self, content: int) -> tuple[int, int]:
+        message, *rest = self.contents.values[content]
+        return message, self.contents(tuple(rest))
 
     def _take(self, key: tuple[int, int, int]) -> Move:
         """Let a component in a state take a message from a channel; give the state after it."""
         state, channel, message = key
-        code = self.actions(Deliver(*self.system.channels[channel]))
-        return code, *self._local(self.ends[channel][1], state, self._receipts[channel, message])
+        found = self._local(self.ends[channel][1], state, self._receipts[channel, message])
+        return self._deliver[channel], *found
 
     def _crossings(self, of: Cell, channel: int, only: int | None = None) -> Iterator[Move]:
         """Let each message of a faulty channel be taken, stay or vanish."""
@@ -293,7 +320,7 @@ class Cells:
             if doubles or drops:
                 spend = self.pokes(Spend(int(doubles), int(drops)))
                 pokes = ((self.width, spend), *pokes)
-            cell = self._cell(of.at, after, self._with(of.contents, slot, content))
+            cell = self.cell(of.at, after, self._with(of.contents, slot, content))
             yield self.actions(crossing), cell, pokes
 
     def _losses(self, cell: int, of: Cell) -> Iterator[Move]:
@@ -305,7 +332,7 @@ class Cells:
 
     def _events(self, of: Cell) -> Iterator[Move]:
         for code, after, pokes, only_alone in self._offered[of.at, of.state]:
-            moved = self._cell(of.at, after, of.contents)
+            moved = self.cell(of.at, after, of.contents)
             if not only_alone:
                 yield code, moved, pokes
                 continue
@@ -365,27 +392,27 @@ class Cells:
     def poked(self, cell: int, poke: int) -> Poked:
         """Let something that happens elsewhere have its effect on a cell."""
         of: Cell = self.cells.values[cell]
-        what = self.pokes.values[poke]
-        if type(what) is Put:  # nearly all are
+        found = self.put_by[poke]
+        if found is not None:  # nearly all put a message
             at, state, contents = of
-            slot = self.slots[what.channel]
-            content = self._puts[contents[slot], what.message]
-            return self._cell(at, state, (*contents[:slot], content, *contents[slot + 1 :])), ()
-        match what:
+            slot, message = found
+            content = self.puts[contents[slot], message]
+            return self.cell(at, state, (*contents[:slot], content, *contents[slot + 1 :])), ()
+        match self.pokes.values[poke]:
             case Strike(event):
                 after, pokes = self._local(of.at, of.state, event)
-                return self._cell(of.at, after, of.contents), pokes
+                return self.cell(of.at, after, of.contents), pokes
             case Empty(channel):
                 slot = self.slots[channel]
                 if of.contents[slot] == NOTHING:
                     return None
-                return self._cell(of.at, of.state, self._with(of.contents, slot, NOTHING)), ()
+                return self.cell(of.at, of.state, self._with(of.contents, slot, NOTHING)), ()
             case Spend(doublings, losses):
                 left = self.value(cell)
                 if doublings > left[0] or losses > left[1]:
                     return None
                 less = self.states[of.at]((left[0] - doublings, left[1] - losses))
-                return self._cell(of.at, less, ()), ()
+                return self.cell(of.at, less, ()), ()
             case IfUp():
                 passes = self._ups[of.at, of.state]
             case IfCalm():
@@ -408,7 +435,7 @@ class Cells:
         if found is None:
             event = self.events.values[number][1]
             after, sends = self.system.local(at, self.states[at].values[state], event)
-            pokes = tuple(self._sent(self.system.names[at], send) for send in sends)
+            pokes = tuple([self._sent(self.system.names[at], send) for send in sends])
             found = self.locals[state, number] = (self.states[at](after), pokes)
         return found
 
@@ -417,10 +444,14 @@ class Cells:
         channel, message = self.system.channel(source, send.to), send.message
         if self.system.faulty[channel]:
             message = self.system.network.sent(source, send.to, message)
-        return self.ends[channel][1], self.pokes(Put(channel, self.messages(message)))
+        return self.ends[channel][1], self._put_as[channel, self.messages(message)]
 
     def _event(self, name: Address, event: Any) -> int:
         return self.events((self.system.index[name], event))
+
+    def _put_by(self, poke: int) -> tuple[int, int] | None:
+        what = self.pokes.values[poke]
+        return (self.slots[what.channel], what.message) if isinstance(what, Put) else None
 
     def _put(self, key: tuple[int, int]) -> int:
         content, message = key
@@ -430,10 +461,10 @@ class Cells:
     def _values(self, content: int) -> tuple[Any, ...]:
         return tuple(self.messages.values[one] for one in self.contents.values[content])
 
-    def _cell(self, at: int, state: int, contents: Row) -> int:
+    def cell(self, at: int, state: int, contents: Row) -> int:
         """Give the id of a cell: a plain tuple finds it, and is made faster than a named one."""
         found = self.cells.ids.get((at, state, contents))
-        return self.cells(Cell(at, state, contents)) if found is None else found
+        return self.cells.add(Cell(at, state, contents)) if found is None else found
 
     @staticmethod
     def _with(contents: Row, slot: int, content: int) -> Row:

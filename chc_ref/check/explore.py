@@ -16,7 +16,7 @@ import attrs
 import psutil
 
 from chc_ref.check import STATES, schedule
-from chc_ref.check.cells import Cells, Row
+from chc_ref.check.cells import Cells
 from chc_ref.check.checkpoint import Checkpoint, read, write
 from chc_ref.check.halves import ENDLESS, Halves, Judge, Outcome, Parting, Search, most_halves, part
 from chc_ref.check.hashed import TOLERABLE
@@ -292,14 +292,11 @@ class Explorer:
                 return found
             last = len(self._stages) == 2  # behind it comes the limit
             self._stages.pop(0)
-            rows = self._walked(self.search.parting) if last else self.search.sample(ROWS)
+            # The first states are all shallow: the last choice is by what random walks come to.
+            rows = some_runs(self.search, ROWS) if last else self.search.sample(ROWS)
             parting = part(rows)
             if most_halves(parting, rows) < most_halves(self.search.parting, rows):
                 self.search = self._parted(parting)
-
-    def _walked(self, parting: Parting) -> list[Row]:
-        """Give states that random walks come to: the first ones of a search are all shallow."""
-        return some_runs(Halves(self.cells, parting), self.cells.row(self.system.initial), ROWS)
 
     def _other(self, first: Search | Compiled) -> Tree:
         """Give a search in another order, in parts that some of the first states tell."""

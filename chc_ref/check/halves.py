@@ -169,7 +169,8 @@ class Judge:
     """What a search asks of the states it meets."""
 
     summary: Callable[[int], int]
-    """Flags and id of a cell; asked once for each that occurs."""
+    """Flags and id of a cell. Cells with the same component's state have the same id, and none is
+    quiet to which something is under way: the kernel asks but once for all of these."""
     judge: Callable[[Row], Any]
     """None when all holds in a state; asked for each new pair of summaries, and at rest."""
     ask: Callable[[int, int, int], str]
@@ -213,7 +214,8 @@ class Search:
     def __init__(self, halves: Halves, first: Row) -> None:
         self.halves = halves
         self.parting = halves.parting
-        self.keys: list[Key] = [halves.key(first)]
+        self.first = halves.key(first)
+        self.keys: list[Key] = [self.first]
         """States in order of discovery; by that order they have their numbers."""
         self.numbers: dict[Key, int] = {self.keys[0]: 0}
         self.levels = [0]
@@ -383,6 +385,14 @@ class Search:
     def row(self, number: int) -> Row:
         """Give the row of a state, by its number in order of discovery."""
         return self.halves.row(self.keys[number])
+
+    def after(self, key: Key) -> list[Key]:
+        """Give what may come after a state, whether that was found or not, in a fixed order."""
+        return [successor for _, successor in self.halves.successors(key)]
+
+    def row_of(self, key: Key) -> Row:
+        """Give the row of a state, whether it was found or not."""
+        return self.halves.row(key)
 
     def rows(self) -> Iterator[Row]:
         """Give the row of every state, in order of discovery."""

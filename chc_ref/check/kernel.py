@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator
 
 from chc_ref.check.cells import Cells, Row
-from chc_ref.check.halves import ENDLESS, Halves, Judge, Outcome, Parting, Saved, Search
+from chc_ref.check.halves import ENDLESS, Halves, Judge, Key, Outcome, Parting, Saved, Search
 from chc_ref.errors import UsageError
 
 try:
@@ -28,10 +28,10 @@ class Compiled:
 
     def __init__(self, cells: Cells, parting: Parting, first: Row, threads: int) -> None:
         self.parting = parting
+        self.first: Key = 0
+        """Of the halves of the first state, each is the first of its side."""
         hurries = cells.system.network.transport
-        self._kernel = _kernel.Kernel(
-            cells.moves, cells.poked, cells.urgent, parting.sides, first, hurries, threads
-        )
+        self._kernel = _kernel.Kernel(cells, parting.sides, first, hurries, threads)
 
     def run(self, judge: Judge, most: int, deepest: int = ENDLESS) -> Outcome:
         """Search; see ``halves.Search.run``."""
@@ -77,6 +77,14 @@ class Compiled:
     def row(self, number: int) -> Row:
         """Give the row of a state, by its number in order of discovery."""
         return self._kernel.row(number)
+
+    def after(self, key: Key) -> list[Key]:
+        """Give what may come after a state, whether that was found or not, in a fixed order."""
+        return self._kernel.after(key)
+
+    def row_of(self, key: Key) -> Row:
+        """Give the row of a state, whether it was found or not."""
+        return self._kernel.row_of(key)
 
     def __len__(self) -> int:
         return len(self._kernel)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 from array import array
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any, NamedTuple, Protocol
 
@@ -51,6 +52,10 @@ class Lasso:
 # ------------------------------------------------------------------ by local steps
 
 
+_Local = tuple[int, int]
+"""A local step, by state and event; see ``Cells.locals``."""
+
+
 class _Step(NamedTuple):
     at: int
     before: int
@@ -67,9 +72,12 @@ def endless(cells: Cells) -> int:
     for ever as well. Steps that are not so are dropped until all that are left are. The network's
     budget only goes forward, and so must the world.
     """
+    steps = _steps(cells)
+    if not steps:
+        return 0
     world: Any = nx.DiGraph(sorted(cells.worldly))
     forward = nx.is_directed_acyclic_graph(world)
-    steps = [s for s in _steps(cells) if not (forward and _from_the_world(cells, s))]
+    steps = [s for s in steps if not (forward and _from_the_world(cells, s))]
     while True:
         places: Any = nx.DiGraph()
         places.add_edges_from(((s.at, s.before), (s.at, s.after)) for s in steps)
@@ -83,12 +91,36 @@ def endless(cells: Cells) -> int:
         steps = left
 
 
-def _steps(cells: Cells) -> Iterator[_Step]:
-    for (before, number), (after, pokes) in cells.locals.items():
-        at, event = cells.events.values[number]
-        puts = (cells.pokes.values[poke] for _, poke in pokes)
-        sends = tuple((put.channel, put.message) for put in puts if isinstance(put, Put))
-        yield _Step(at, before, after, event, sends)
+def _steps(cells: Cells) -> list[_Step]:
+    """Give the local steps that are on a cycle of their component's, or behind one.
+
+    Nearly always there are none. It is told by taking away, again and again, what leaves a state
+    that no step leads to.
+    """
+    ats = [at for at, _ in cells.events.values]
+    leaving: dict[tuple[int, int], list[_Local]] = defaultdict(list)
+    coming: dict[tuple[int, int], int] = defaultdict(int)
+    for (before, number), (after, _) in cells.locals.items():
+        at = ats[number]
+        leaving[at, before].append((before, number))
+        coming[at, after] += 1
+    ready = [place for place in leaving if place not in coming]
+    for at, state in ready:
+        for local in leaving.pop((at, state), ()):
+            place = at, cells.locals[local][0]
+            coming[place] -= 1
+            if not coming[place]:
+                ready.append(place)
+    return [_step(cells, local) for left in leaving.values() for local in left]
+
+
+def _step(cells: Cells, local: _Local) -> _Step:
+    before, number = local
+    after, pokes = cells.locals[local]
+    at, event = cells.events.values[number]
+    puts = (cells.pokes.values[poke] for _, poke in pokes)
+    sends = tuple((put.channel, put.message) for put in puts if isinstance(put, Put))
+    return _Step(at, before, after, event, sends)
 
 
 def _from_the_world(cells: Cells, step: _Step) -> bool:

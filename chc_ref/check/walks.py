@@ -10,6 +10,7 @@ import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 from chc_ref.check.cells import Row
 from chc_ref.check.halves import ENDLESS, MASK, SHIFT, Halves, Judge, Key, Outcome, Search
@@ -152,22 +153,34 @@ class Walks(Tree):
         self._visits.update(halves)
 
 
-def some_runs(halves: Halves, first: Row, most: int) -> list[Row]:
+class Walked(Protocol):
+    """A search, for walks through its states."""
+
+    @property
+    def first(self) -> Key:
+        """The first state."""
+
+    def after(self, key: Key) -> list[Key]:
+        """Give what may come after a state, in a fixed order."""
+
+    def row_of(self, key: Key) -> Row:
+        """Give the row of a state."""
+
+
+def some_runs(search: Walked, most: int) -> list[Row]:
     """Give the states of some runs from the first state on, drawn at random and always the same.
 
     Args:
-        halves: of the system.
-        first: the row of its first state.
+        search: of the system.
         most: how many states; there must be so many.
 
     """
     choice = random.Random(0)
-    begin = halves.key(first)
     found: dict[Key, None] = {}
     while len(found) < most:
-        after = [begin]
+        after = [search.first]
         while after:
             key = choice.choice(after)
             found.setdefault(key)
-            after = [successor for _, successor in halves.successors(key)]
-    return [halves.row(key) for key in itertools.islice(found, most)]
+            after = search.after(key)
+    return [search.row_of(key) for key in itertools.islice(found, most)]
