@@ -136,7 +136,13 @@ def test_a_run_is_stopped_at_its_limit(tiny: Path) -> None:
 def test_who_is_told_to_end_leaves_nobody_behind(told: signal.Signals) -> None:
     """The engine that is searching ends with the command that started it."""
     command = [sys.executable, "-m", "benchmarks.checker", "six_packets", "--engine", "kernel"]
-    with subprocess.Popen(command, cwd=graphs.HERE.parent.parent, stderr=subprocess.PIPE) as run:
+
+    def heed() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # tests in the background of a shell ignore it
+
+    with subprocess.Popen(
+        command, cwd=graphs.HERE.parent.parent, stderr=subprocess.PIPE, preexec_fn=heed
+    ) as run:
         children = list[psutil.Process]()
         until = time.monotonic() + 60
         while not children and time.monotonic() < until:
