@@ -12,11 +12,11 @@ PACKAGE = Path(__file__).parent.parent / "chc_ref"
 LAYERS = (
     {"errors"},
     {"core"},
-    {"nfs", "verdict", "files", "itf", "documents"},
+    {"nfs", "verdict", "files", "itf"},
     {"chains"},
     {"system", "require", "variants"},
     {"check", "prove", "net", "replay"},
-    {"places", "console"},
+    {"places", "console", "documents"},
     {"tlc"},
     {"suite", "diagram", "catalogue"},
     {"export", "reducing"},
