@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import random
 import shlex
 import subprocess
@@ -20,7 +21,7 @@ from chc_ref.check.explore import Explorer, Limits, Method
 from chc_ref.check.halves import Halves, Judge, Parting, Search, part
 from chc_ref.check.model import load
 from chc_ref.errors import ModelError, UsageError
-from chc_ref.system.composition import State
+from chc_ref.system.composition import State, System
 from chc_ref.verdict import Report, Verdict
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -102,6 +103,32 @@ def test_a_search_goes_on_where_it_stopped() -> None:
             most += 997
         assert attrs.asdict(found) == attrs.asdict(wanted)
         assert [parts.parting.halves(row) for row in parts.rows()] == [
+            whole.parting.halves(row) for row in whole.rows()
+        ]
+
+
+def test_a_search_goes_on_after_what_the_core_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was found beyond the failing state is found again, and numbered as if nothing was."""
+    local, calls = System.local, itertools.count()
+    for whole, broken in zip(_searches("draw"), _searches("draw"), strict=True):
+        wanted = whole.run(TELLING_ALL, 10**9)
+
+        def fails_now_and_then(*of: Any) -> Any:
+            if next(calls) % 40 == 39:
+                raise ValueError("not now")
+            return local(*of)
+
+        monkeypatch.setattr(System, "local", fails_now_and_then)
+        found, failures = None, 0
+        while found is None:
+            try:
+                found = broken.run(TELLING_ALL, 10**9)
+            except ValueError:
+                failures += 1
+        monkeypatch.undo()
+        assert failures > 3
+        assert attrs.asdict(found) == attrs.asdict(wanted)
+        assert [broken.parting.halves(row) for row in broken.rows()] == [
             whole.parting.halves(row) for row in whole.rows()
         ]
 
