@@ -46,6 +46,8 @@ class ManagerState:
     begun: Map[tuple[str, Flow, int, str], int] = Map()
     """First clock of (vertex, flow, epoch), for each vertex above: where paths meet again, the
     copies of one packet come down each of them at a time of their own."""
+    behind: Map[tuple[str, Flow, int, str], int] = Map()
+    """How often the flow had moved at a vertex above when this move began, if at all."""
     under_way: Map[Flow, tuple[Move, ...]] = Map()
     """Moves whose old instance has not handed over yet; all at one vertex."""
     begins: tuple[tuple[Address, Begin], ...] = ()
@@ -192,8 +194,8 @@ class Directory:
         """Give everything that a failover must be told."""
         above, instance = vertex_of(address), identity_of(address)
         moves = tuple(
-            evolve(move, since=state.begun.get((vertex, flow, move.epoch, above)))
-            for (vertex, flow), of in sorted_items(state.moves)
+            self._told(state, move, above)
+            for (vertex, _), of in sorted_items(state.moves)
             if instance in self.splitters[vertex]
             for move in of
         )
@@ -216,6 +218,11 @@ class Directory:
         cloned = above in self.lasts and len(self._hosts(state, instance)) > 1
         mute = cloned or any(waits == address for _, waits in state.silencing.items())
         return Start(moves, session, hosts, tuple(ask), cache, scales, routes, mute)
+
+    def _told(self, state: ManagerState, move: Move, above: str) -> Move:
+        """Give a move as the splitters of one vertex above are told of it."""
+        key = (move.vertex, move.flow, move.epoch, above)
+        return evolve(move, since=state.begun.get(key), behind=state.behind.get(key, 0))
 
     def _await(
         self, state: ManagerState, key: tuple[str, str], asked: tuple[Address, ...]

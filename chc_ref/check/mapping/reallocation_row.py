@@ -91,18 +91,20 @@ class ReallocationRow(FailoverRow):
             for flow in self.flows
         }
         tenures = {
-            flow: [self._tenure(one.instance, one.since) for one in routes.get(flow, ())]
+            flow: [self._tenure(one.instance, one) for one in routes.get(flow, ())]
             for flow in self.flows
         }
-        return {"route": tenures, "gate": [self._waiting(at, item) for item in splitter.gate]}
+        gate = [self._waiting(at, item) for item in splitter.gate]
+        return {"route": tenures, "gate": gate, "recovering": splitter.recovering}
 
     def _below(self, at: Address) -> Any:
         """Give the vertex behind a splitter, if there is one."""
         place = 0 if at == "root" else self.places[vertex_of(at)]
         return self.row[place : place + 1]
 
-    def _tenure(self, instance: Address, since: int | None) -> Names:
-        return {"instance": instance, "since": self.unknown if since is None else since}
+    def _tenure(self, instance: Address, of: Tenure | m.Move) -> Names:
+        since = self.unknown if of.since is None else of.since
+        return {"instance": instance, "since": since, "behind": of.behind}
 
     def _waiting(self, at: Address, item: Any) -> Names:
         """Give what waits at the gate of a splitter."""
@@ -174,6 +176,12 @@ class ReallocationRow(FailoverRow):
         def at(of: Any, flow: Flow) -> list[Address]:
             return [move.to for move in manager.moves.get((of.name, flow), ())]
 
+        def behind(of: Any, flow: Flow) -> list[int]:
+            place = self.places[of.name]
+            above = self.row[place - 2].name if place > 1 else ""
+            moves = manager.moves.get((of.name, flow), ())
+            return [manager.behind.get((of.name, flow, m.epoch, above), 0) for m in moves]
+
         begun = sorted(
             (v, flow, epoch, clock) for (v, flow, epoch, _), clock in manager.begun.items()
         )
@@ -184,6 +192,7 @@ class ReallocationRow(FailoverRow):
         return {
             "wishes": [{"flow": wish.flow, "to": wish.to} for wish in manager.wishes],
             "target": [{flow: at(of, flow) for flow in self.flows} for of in self.row],
+            "behind": [{flow: behind(of, flow) for flow in self.flows} for of in self.row],
             "begun": [
                 {
                     flow: [clock for v, whose, _, clock in begun if (v, whose) == (of.name, flow)]
@@ -230,8 +239,9 @@ class ReallocationRow(FailoverRow):
                 return {"type": "handed over", "flow": flow, "epoch": epoch}
             case m.Release(flow, epoch, start):
                 return {"type": "release", "flow": flow, "epoch": epoch, "start": start}
-            case m.Move(_, flow, epoch, to, since=None):
-                return {"type": "move", "flow": flow, "epoch": epoch, "to": to}
+            case m.Move(_, flow, epoch, to, since=None, behind=behind):
+                of = {"flow": flow, "epoch": epoch, "to": to}
+                return {"type": "move", **of, "behind": behind}
             case m.Begin(_, flow, epoch, clock, start):
                 of = {"flow": flow, "epoch": epoch, "clock": clock}
                 return {"type": "begin", **of, "start": start}
@@ -251,9 +261,12 @@ class ReallocationRow(FailoverRow):
         message = self._message("manager", item)
         if not isinstance(item, m.Start):
             return message
+        homes = {
+            flow: [below.division.home(flow) for below in self._below(at)] for flow in self.flows
+        }
         route = {
-            flow: [self._tenure(below.division.home(flow), 0) for below in self._below(at)]
-            + [self._tenure(move.to, move.since) for move in item.moves if move.flow == flow]
+            flow: [self._tenure(home, Tenure(0, home, 0)) for home in homes[flow]]
+            + [self._tenure(move.to, move) for move in item.moves if move.flow == flow]
             for flow in self.flows
         }
         return {**message, "route": route}
