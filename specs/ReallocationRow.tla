@@ -66,7 +66,7 @@ TypeOK ==
     /\ arrived \in Numbers
     /\ DOMAIN log \subseteq 1 .. arrived
     /\ \A k \in DOMAIN log : log[k] \in LogEntry
-    /\ splitter \in [Splitters -> [route : Route, gate : Seq(GateItem)]]
+    /\ splitter \in [Splitters -> [route : Route, gate : Seq(GateItem), recovering : BOOLEAN]]
     /\ \A i \in Instances : NodeOK(i, node[i])
     /\ owner \in [Vertices -> [Flows -> [instance : Instances \cup {Nobody}, epoch : Epochs]]]
     /\ parked \in [Vertices -> [Flows -> Seq([source : Instances, request : Request])]]
@@ -100,8 +100,8 @@ Init ==
     /\ counted = [v \in Vertices |-> <<>>]
     /\ fence = [i \in Instances |-> 0]
     /\ asked = 0
-    /\ books = [wishes |-> <<>>, target |-> AtEach(<<>>), begun |-> AtEach(<<>>),
-                underWay |-> [f \in Flows |-> {}], questions |-> <<>>]
+    /\ books = [wishes |-> <<>>, target |-> AtEach(<<>>), behind |-> AtEach(<<>>),
+                begun |-> AtEach(<<>>), underWay |-> [f \in Flows |-> {}], questions |-> <<>>]
     /\ session = 0
     /\ replay = 0
     /\ starts = [i \in Instances |-> 0]
@@ -253,7 +253,8 @@ InstanceTakesStart(c) ==
     /\ LET m == Oldest(c)
        IN  /\ node' = [node EXCEPT ![c[2]] =
                          [Down EXCEPT !.up = TRUE, !.start = m.session, !.recovering = TRUE]]
-           /\ splitter' = [splitter EXCEPT ![c[2]] = [route |-> m.route, gate |-> <<>>]]
+           /\ splitter' = [splitter EXCEPT ![c[2]] =
+                             [route |-> m.route, gate |-> <<>>, recovering |-> TRUE]]
            /\ TakeAndSend(c, Send("manager", Ready(m.session)))
     /\ UNCHANGED <<root, store, manager, sink, crashed>>
 
@@ -407,9 +408,11 @@ PlaceNow(r, v, f) ==
 \* The splitters of a failover that has not begun are told by its start.
 BeginMove(r, v, w) ==
     LET e == Len(r.books.target[v][w.flow]) + 1
+        behind == IF v = 1 THEN 0 ELSE Len(r.books.target[v - 1][w.flow])
         moved == [r EXCEPT !.books.target[v][w.flow] = Append(@, w.to),
+                           !.books.behind[v][w.flow] = Append(@, behind),
                            !.books.underWay[w.flow] = @ \cup {<<v, e>>}]
-    IN  TellSplitters(moved, v, Move(w.flow, e, w.to))
+    IN  TellSplitters(moved, v, Move(w.flow, e, w.to, behind))
 
 (***************************************************************************)
 (* Begin every move that may begin, of each flow in the order of asking.   *)
@@ -490,7 +493,8 @@ RouteBehind(i) ==
     LET v == VertexOf[i] + 1
         since(f, e) == IF e <= Len(books.begun[v][f]) THEN books.begun[v][f][e] ELSE Unknown
         moved(f) == [e \in 1 .. Len(books.target[v][f]) |->
-                       [instance |-> books.target[v][f][e], since |-> since(f, e)]]
+                       [instance |-> books.target[v][f][e], since |-> since(f, e),
+                        behind |-> books.behind[v][f][e]]]
     IN  IF IsLast(i) THEN RouteFrom(Last)
         ELSE [f \in Flows |-> RouteFrom(v - 1)[f] \o moved(f)]
 

@@ -34,15 +34,19 @@ TenureOf(tenures, k) ==
 (***************************************************************************)
 (* SPLIT-3: the first packet of a tenure has to wait until the manager has *)
 (* its clock.  DUP-3: a replayed packet goes to where its clock belongs,   *)
-(* and to no other instance of the vertex of its target.                   *)
+(* and to no other instance of the vertex of its target.  MOVE-5: what a   *)
+(* flow's earlier instance sends goes to no tenure behind the next one     *)
+(* there: it had sent all when that began, and only sends it again.        *)
 (***************************************************************************)
+MayBegin(e, behind) == e >= behind
+
 SendPacket(x, r, p) ==
     LET f == FlowOf(p)
         old == r.splitter.route[f]
-        newest == Len(old)
+        newest == Max({n \in 1 .. Len(old) : MayBegin(p.epoch, old[n].behind)})
         begins == p.target = Nobody /\ old[newest].since = Unknown
         tenures == IF begins THEN [old EXCEPT ![newest].since = p.clock] ELSE old
-        n == TenureOf(tenures, p.clock)
+        n == TenureOf(SubSeq(tenures, 1, newest), p.clock)
         to == tenures[n].instance
         sent == Tell(r, to, [p EXCEPT !.epoch = n - 1])
     IN  IF begins /\ AskWhereItBegins
@@ -81,7 +85,8 @@ Pass(x, r, item) ==
     IF r.splitter.gate # <<>> THEN [r EXCEPT !.splitter.gate = Append(@, item)]
     ELSE CASE item.type = "packet" -> SendPacket(x, r, item)
            [] item.type = "end" -> SendEnd(x, r, item)
-           [] item.type = "remind" -> SendAgain(x, r, item.only)
+           [] item.type = "remind" ->
+                SendAgain(x, [r EXCEPT !.splitter.recovering = @ /\ item.only # Nobody], item.only)
            [] item.type = "mark" -> Tell(r, item.to, LastMark(x, item.flow, item.epoch))
            [] item.type = "again" -> Tell(r, item.to, Passed(item.flow, item.epoch))
            [] item.type = "handed over" -> Tell(r, "manager", item)
@@ -93,13 +98,16 @@ RECURSIVE PassAll(_, _, _)
 PassAll(x, r, items) ==
     IF items = <<>> THEN r ELSE PassAll(x, Pass(x, r, Head(items)), Tail(items))
 
-\* MOVE-1: a flow goes elsewhere from now on; the mark "last" follows its last packet.
+\* MOVE-1: a flow goes elsewhere from now on; the mark "last" follows its last packet.  REC-1: a
+\* failover sends all marks again, behind its replay, and none before.
+MarksAtOnce(r) == ~r.splitter.recovering
+
 MoveAway(x, r, m) ==
     LET old == r.splitter.route[m.flow]
         moved == [r EXCEPT !.splitter.route[m.flow] =
-                    Append(@, [instance |-> m.to, since |-> Unknown])]
+                    Append(@, [instance |-> m.to, since |-> Unknown, behind |-> m.behind])]
         mark == MarkFor(old[Len(old)].instance, m.flow, m.epoch)
-    IN  IF MarkLast THEN Pass(x, moved, mark) ELSE moved
+    IN  IF MarkLast /\ MarksAtOnce(r) THEN Pass(x, moved, mark) ELSE moved
 
 \* MOVE-5: the tenures up to this epoch begin with this clock; the gate opens.
 BeginAt(x, r, m) ==
@@ -322,10 +330,26 @@ AdmitPacket(i, s, p) ==
     THEN [s EXCEPT !.late = Append(@, p)]
     ELSE LetIn(i, s, p)
 
+\* MOVE-2, MOVE-6: a last mark waits for held packets of a tenure that it ends.
+MarkWaits(e, heldOf) == heldOf < e
+
+AdmitLast(i, s, m) ==
+    LET isOf(p) == p.type = "packet" /\ FlowOf(p) = m.flow /\ MarkWaits(m.epoch, p.epoch)
+    IN  IF \E p \in Range(s.held) : isOf(p) THEN [s EXCEPT !.held = Append(@, m)]
+        ELSE [s EXCEPT !.queue = Append(@, m)]
+
+RECURSIVE AdmitAllLast(_, _, _)
+AdmitAllLast(i, s, all) ==
+    IF all = <<>> THEN s ELSE AdmitAllLast(i, AdmitLast(i, s, Head(all)), Tail(all))
+
 AdmitPassed(i, s, m) ==
     LET marks == [s.passed EXCEPT ![m.flow] = @ \cup {m.epoch}]
-    IN  LetAllIn(i, [s EXCEPT !.passed = marks, !.held = StillHeld(s.held, marks)],
-                 Freed(s.held, marks))
+        isLast(item) == item.type = "last"
+        isPacket(item) == item.type = "packet"
+        packets == SelectSeq(s.held, isPacket)
+        freed == LetAllIn(i, [s EXCEPT !.passed = marks, !.held = StillHeld(packets, marks)],
+                         Freed(packets, marks))
+    IN  AdmitAllLast(i, freed, SelectSeq(s.held, isLast))
 
 RECURSIVE Admit(_, _, _)
 RECURSIVE AdmitAll(_, _, _)
@@ -357,7 +381,7 @@ AdmitEnd(i, s, m) ==
 Admit(i, s, item) ==
     LET isBroken == item.session > 0 /\ item.session < s.valid
     IN  CASE item.type = "passed" -> AdmitPassed(i, s, item)
-          [] item.type = "last" -> [s EXCEPT !.queue = Append(@, item)]
+          [] item.type = "last" -> AdmitLast(i, s, item)
           [] item.type = "packet" -> IF isBroken THEN s ELSE AdmitPacket(i, s, item)
           [] item.type = "end" -> IF isBroken THEN s ELSE AdmitEnd(i, s, item)
 

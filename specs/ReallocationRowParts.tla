@@ -116,7 +116,7 @@ Granted(m, v, owned, latest) == [type |-> "granted", clock |-> m.clock, epoch |-
 Apply(entry, o, s) == [type |-> "apply", entry |-> entry, object |-> o, start |-> s]
 Committed(k, v, o) == [type |-> "committed", clock |-> k, update |-> <<v, o>>]
 Output(p) == [type |-> "output", clock |-> p.clock, said |-> p.said, after |-> p.epoch]
-Move(f, e, i) == [type |-> "move", flow |-> f, epoch |-> e, to |-> i]
+Move(f, e, i, b) == [type |-> "move", flow |-> f, epoch |-> e, to |-> i, behind |-> b]
 Begin(f, e, k, s) == [type |-> "begin", flow |-> f, epoch |-> e, clock |-> k, start |-> s]
 Since(f, e, k) == [type |-> "since", flow |-> f, epoch |-> e, clock |-> k]
 HandedOver(f, e) == [type |-> "handed over", flow |-> f, epoch |-> e]
@@ -155,7 +155,8 @@ HandedOverItem == [type : {"handed over"}, flow : Flows, epoch : Epochs]
 GateItem == PacketItem \cup PassedItem \cup EndItem \cup HandedOverItem
             \cup [type : {"mark", "again"}, to : Instances, flow : Flows, epoch : Epochs]
             \cup [type : {"remind"}, only : Instances \cup {Nobody}]
-Route == [Flows -> Seq([instance : Instances, since : {0, Unknown} \cup Clocks])]
+Route == [Flows -> Seq([instance : Instances, since : {0, Unknown} \cup Clocks,
+                        behind : Epochs])]
 
 Message ==
     Item \cup Leaving \cup Request \cup Question \cup HandedOverItem
@@ -165,7 +166,7 @@ Message ==
           owned : BOOLEAN, latest : BOOLEAN]
     \cup [type : {"apply"}, entry : Entries, object : {OwnObject, SharedObject}, start : Sessions]
     \cup [type : {"committed"}, clock : Clocks, update : Updates]
-    \cup [type : {"move"}, flow : Flows, epoch : Epochs, to : Instances]
+    \cup [type : {"move"}, flow : Flows, epoch : Epochs, to : Instances, behind : Epochs]
     \cup [type : {"since"}, flow : Flows, epoch : Epochs, clock : Clocks]
     \cup [type : {"start"}, session : Sessions, route : Route]
     \cup [type : {"ready", "recovered"}, session : Sessions]
@@ -182,12 +183,15 @@ LogEntry == [ended : BOOLEAN,          \* a delete has come
 
 (***************************************************************************)
 (* A splitter.  Route has the tenures of each flow at the vertex behind    *)
-(* it, oldest first; the first packet of a tenure waits at the gate until  *)
-(* the manager has its clock, and all that comes behind waits with it.     *)
+(* it, oldest first, each with the tenure at its own vertex that it is     *)
+(* behind; the first packet of a tenure waits at the gate until the        *)
+(* manager has its clock, and all that comes behind waits with it.         *)
+(* Recovering: it is a failover's, and has not yet sent again all marks.   *)
 (***************************************************************************)
 RouteFrom(v) ==  \* before any move; behind the last vertex there is none
-    [f \in Flows |-> IF v = Last THEN <<>> ELSE <<[instance |-> Home[v + 1][f], since |-> 0]>>]
-NewSplitter(x) == [route |-> RouteFrom(PlaceOf(x)), gate |-> <<>>]
+    [f \in Flows |-> IF v = Last THEN <<>> ELSE
+    <<[instance |-> Home[v + 1][f], since |-> 0, behind |-> 0]>>]
+NewSplitter(x) == [route |-> RouteFrom(PlaceOf(x)), gate |-> <<>>, recovering |-> FALSE]
 
 (***************************************************************************)
 (* An NF instance, with the queue before it.  It works on one packet at a  *)
@@ -204,7 +208,7 @@ Node == [up : BOOLEAN,
          seen : SUBSET [clock : Clocks, target : Instances \cup {Nobody}, session : Sessions],
                                                  \* packets that were queued (DUP-1)
          passed : [Flows -> SUBSET Epochs],      \* marks that have come from above (MOVE-6)
-         held : Seq(PacketItem),                 \* what waits for some that have not
+         held : Seq(PacketItem \cup LastItem),   \* what waits for some that have not
          late : Seq(PacketItem),                 \* what waits for the end of its replay
          aside : Seq(Item),                      \* what is not replayed to it, in recovery
          work : Seq([for : {"grant", "delete"},  \* the packet in work, if any, and the value that
@@ -247,6 +251,7 @@ NodeOK(i, n) ==
 Wish == [flow : Flows, to : Instances]
 Books == [wishes : Seq(Wish),                              \* moves that wait for others to end
           target : [Vertices -> [Flows -> Seq(Instances)]],\* where each flow was moved to
+          behind : [Vertices -> [Flows -> Seq(Epochs)]],   \* tenures above that were over then
           begun : [Vertices -> [Flows -> Seq(Clocks)]],    \* first clocks of these tenures, if known
           underWay : [Flows -> SUBSET (Vertices \X Epochs)],
                                                            \* tenures that begin, and whose

@@ -54,7 +54,7 @@ from chc_ref.core.messages import (
     Stop,
     Unrouted,
 )
-from chc_ref.core.values import Address, Map, beside, identity_of, vertex_of
+from chc_ref.core.values import Address, Map, beside, evolve, identity_of, vertex_of
 from chc_ref.core.vertex import Statistics, VertexManager, VertexState, Wish
 
 SPLITS = (("b.0",), ("b.2",), ("b.0", "b.1"), ("b.1", "b.2"), INSTANCES["b"])
@@ -167,7 +167,10 @@ class Managers(Managed):
     def _check(self, to: Address, message: Any, before: ManagerState) -> None:
         match message:
             case Move(vertex, flow):
-                assert message in self.moves[vertex, str(flow)]
+                told = evolve(message, behind=0)  # which is for each vertex above
+                assert told in self.moves[vertex, str(flow)]
+                above = self.state.moves.get((vertex_of(to), flow), ())
+                assert message.behind <= len(above), "MOVE-5: moves above that were over"
                 assert identity_of(to) in SPLITTERS[vertex], "SPLIT-3"
                 alone = any(self.parts[host].cache.alone for host in self._running(vertex))
                 assert vertex != "a" or not alone, "CACHE-4: two may have one object"
@@ -419,9 +422,11 @@ class Forgetting(Manager):
 class Hasty(Manager):
     """A seeded fault: a host is stopped before the store needs its log no more."""
 
-    def _settle(self, state: ManagerState, instance: Address, kept: Address) -> Any:
+    def _settle(
+        self, state: ManagerState, instance: Address, kept: Address, failed: Address | None = None
+    ) -> Any:
         others = [host for host in self._hosts(state, instance) if host != kept]
-        after, sends = super()._settle(state, instance, kept)
+        after, sends = super()._settle(state, instance, kept, failed)
         return after, [*(Send(other, Stop()) for other in others), *sends]
 
 

@@ -32,16 +32,18 @@ OLD_FAILS_EMPTY = row("pass", "", "first.1", moves=("first.0",))
 NEW_FAILS = row("pass", "AA", "first.0", moves=("first.0",))
 OLD_FAILS_STATE = row("recorder", "A", "first.1", moves=("first.0",))
 ABOVE_FAILS = row("pass pass", "A", "first.0", moves=("second.0",), instances=(1, 2))
+ABOVE_FAILS_LEFT = row("pass pass", "", "first.1", moves=ABOVE_FIRST)
 BELOW_FAILS = row("pass pass", "A", "second.0", moves=("first.0",), instances=(2, 1))
 
 EQUAL = [
     (UP, 1_967),
     (OLD_FAILS, 3_152),
     (DOWN, 1_923),
-    (ABOVE_FAILS, 5_464),
+    (ABOVE_FAILS, 4_964),
     (OLD_FAILS_STATE, 7_756),
+    (ABOVE_FAILS_LEFT, 8_282),
     (BELOW_FAILS, 11_229),
-    (row("pass pass", "AA", moves=ABOVE_FIRST), 12_833),
+    (row("pass pass", "AA", moves=ABOVE_FIRST), 12_801),
     (row("pass pass", "AA", moves=BELOW_FIRST), 14_299),
     (row("counter", "A", "first.1", moves=("first.0",), eager_flush=False), 16_767),
 ]

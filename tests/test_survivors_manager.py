@@ -189,7 +189,7 @@ def test_a_wish_that_waits_keeps_no_other_back() -> None:
     back = attrs.evolve(below, to=spread("A", COUNT[:2]))
     manager, state, _ = after("manager", above, below, below, back)
     state, sends = manager.step(state, Received(spread("A", PASSES), HandedOver("A", 1)))
-    moves = [Move("count", "A", 1, below.to), Move("count", "A", 2, back.to)]
+    moves = [Move("count", "A", n, to, behind=1) for n, to in ((1, below.to), (2, back.to))]
     assert [send.message for send in sends] == [moves[0], moves[0], moves[1], moves[1]]
 
 

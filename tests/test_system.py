@@ -119,11 +119,12 @@ def test_the_composed_core_is_the_ideal_chain(request: pytest.FixtureRequest) ->
         "receivers",
         "replay_place",
     }
-    wanted |= {"shown_clock", "step", "tenure_at", "signals_early = False"}
+    wanted |= {"shown_clock", "step", "tenure_at", "signals_early = False", "mark_waits = True"}
     # These have one outcome alone in the protocol, or guard what it never lets happen.
     always = ["announces", "asks_where_it_begins", "calls_back", "checkpoints_at_fence"]
     always += ["clears_target", "emulates", "fences_first", "forwards_again", "is_logged_ahead"]
-    always += ["is_replayed", "may_update", "repeats_marks", "still_owns"]
+    always += ["is_replayed", "marks_at_once", "may_begin", "may_update", "repeats_marks"]
+    always += ["still_owns"]
     wanted |= {f"{name} = True" for name in always}
     wanted |= {kind.__name__ for kind in MESSAGES} - NO_CHANNEL - RARE
     wanted |= {"crash of a host", "crash of a root", "crash of a store"}

@@ -123,6 +123,14 @@ def marks_last(epoch: int) -> bool:
     return epoch > 0
 
 
+def marks_at_once(recovering: bool) -> bool:
+    """MOVE-1, REC-1 amended: a failover's splitter gives last marks behind its replay.
+
+    What its predecessor had sent, and was lost, is before the mark as well.
+    """
+    return not recovering
+
+
 def asks_for_route(changed: bool) -> bool:
     """MOVE-5, CHAIN-3: a flow that a scaling gives to another instance may be at the old one."""
     return changed
@@ -140,6 +148,15 @@ def tenure_at(clock: int, begins: tuple[int | None, ...]) -> int:
     result is a place in that list. The newest one always has the last place.
     """
     return max(n for n, begin in enumerate(begins) if begin is not None and begin <= clock)
+
+
+def may_begin(tenure: int, behind: int) -> bool:
+    """MOVE-5 amended: what a flow's earlier instance above sends belongs to the tenure before.
+
+    All moves above were over when a move began, so that instance had sent all it had. What its
+    failover sends again, it sends where it was sent before.
+    """
+    return tenure >= behind
 
 
 def asks_where_it_begins(epoch: int) -> bool:
@@ -251,6 +268,14 @@ def finishes_first(waiting: int) -> bool:
 def held_back(after: int, passed: frozenset[int]) -> bool:
     """MOVE-6: output of an instance waits for the marks of all that had the flow before."""
     return any(epoch not in passed for epoch in range(1, after + 1))
+
+
+def mark_waits(mark: int, held: int) -> bool:
+    """MOVE-2, MOVE-6 amended: a last mark waits for held packets of a tenure that it ends.
+
+    What holds them is a mark of a move above, which may have been lost with its sender.
+    """
+    return held < mark
 
 
 def late_in_replay(after: int) -> bool:

@@ -23,6 +23,9 @@ class Move:
     to: Address
     since: int | None = None
     """First clock that goes to ``to``, once a splitter has had such a packet."""
+    behind: int = 0
+    """How often the flow had moved at the receiver's own vertex: what it sends of earlier tenures
+    belongs to the tenure before."""
 
 
 @attrs.frozen(cache_hash=True)

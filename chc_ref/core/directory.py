@@ -46,6 +46,8 @@ class ManagerState:
     begun: Map[tuple[str, Flow, int, str], int] = Map()
     """First clock of (vertex, flow, epoch), for each vertex above: where paths meet again, the
     copies of one packet come down each of them at a time of their own."""
+    behind: Map[tuple[str, Flow, int, str], int] = Map()
+    """How often the flow had moved at a vertex above when this move began, if at all."""
     under_way: Map[Flow, tuple[Move, ...]] = Map()
     """Moves whose old instance has not handed over yet; all at one vertex."""
     begins: tuple[tuple[Address, Begin], ...] = ()
@@ -74,6 +76,8 @@ class ManagerState:
     """Host to keep of a cloned instance, once the clone is up (CLONE-3)."""
     leaving: frozenset[Address] = frozenset()
     """Hosts that are stopped once the store needs their write-ahead log no more (REC-5)."""
+    gone: frozenset[Address] = frozenset()
+    """Of these, those that have failed, or never begun: the store's failover cannot ask them."""
     silencing: Map[Address, Address] = Map()
     """Hosts that were stopped and may have output under way, with the clone that waits."""
     caching: Map[str, Cache] = Map()
@@ -192,8 +196,8 @@ class Directory:
         """Give everything that a failover must be told."""
         above, instance = vertex_of(address), identity_of(address)
         moves = tuple(
-            evolve(move, since=state.begun.get((vertex, flow, move.epoch, above)))
-            for (vertex, flow), of in sorted_items(state.moves)
+            self._told(state, move, above)
+            for (vertex, _), of in sorted_items(state.moves)
             if instance in self.splitters[vertex]
             for move in of
         )
@@ -208,14 +212,26 @@ class Directory:
             Route(v, flow, to) for (v, flow), to in sorted_items(state.firsts) if v in below
         )
         users = [v for v, store in sorted_items(self.stores) if store == address]
-        down = {host for host, (_, runs) in state.recovering.items() if not runs} - state.joining
+        down = self._down(state)
         ask = [h for vertex in users for h in self._up(state, vertex) if h not in down]
+        # One that is to stop goes on until then: what it sends is told apart by its fence alone.
+        ask += [h for h in sorted(state.leaving - state.gone) if vertex_of(h) in users]
         if address in self._stores():
             ask += [root for root in self.roots if root not in state.recovering]
         session, cache = state.starts[address], self._cache(state, above)
         cloned = above in self.lasts and len(self._hosts(state, instance)) > 1
         mute = cloned or any(waits == address for _, waits in state.silencing.items())
         return Start(moves, session, hosts, tuple(ask), cache, scales, routes, mute)
+
+    def _down(self, state: ManagerState) -> frozenset[Address]:
+        """Give the hosts that have not begun yet, or not again."""
+        waiting = {host for host, (_, runs) in state.recovering.items() if not runs}
+        return frozenset(waiting) - state.joining
+
+    def _told(self, state: ManagerState, move: Move, above: str) -> Move:
+        """Give a move as the splitters of one vertex above are told of it."""
+        key = (move.vertex, move.flow, move.epoch, above)
+        return evolve(move, since=state.begun.get(key), behind=state.behind.get(key, 0))
 
     def _await(
         self, state: ManagerState, key: tuple[str, str], asked: tuple[Address, ...]

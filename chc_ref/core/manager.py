@@ -171,7 +171,7 @@ class Manager(Moving):
         return self._settle(state, instance, kept)
 
     def _settle(
-        self, state: ManagerState, instance: Address, kept: Address
+        self, state: ManagerState, instance: Address, kept: Address, failed: Address | None = None
     ) -> tuple[ManagerState, Sends]:
         """End the cloning of an instance: ``kept`` is its only host from now on."""
         hosts = self._hosts(state, instance)
@@ -187,15 +187,16 @@ class Manager(Moving):
             session=session,
             fencing=state.fencing - others,
             leaving=state.leaving | others,
+            gone=state.gone | (others & (self._down(state) | {failed})),
             joining=state.joining - others,
             keeps=state.keeps.discard(instance),
         )
         state, sends = self._set_hosts(state, instance, (kept,))
         if vertex in self.lasts and kept != hosts[0]:
             state = evolve(state, silencing=state.silencing.insert(hosts[0], kept))
-        for other in sorted(others):
-            store = self.stores[vertex]
-            sends.append(Send(store, Fence(other, session)))
+        # A store in recovery waits for no host that is fenced: one that can be asked, it must hear.
+        asked = others - state.gone if self.stores[vertex] in state.recovering else frozenset()
+        sends += [self._fence(state, other) for other in sorted(others - asked)]
         for other in sorted(others):
             state, sends = self._gone(state, other, sends)
         state, more = self._wish(state)
@@ -208,13 +209,15 @@ class Manager(Moving):
         hosts = self._hosts(state, identity_of(address))
         sends: Sends = []
         if address not in hosts and "." in address:  # it was to stop, or has
-            says = address in state.silencing and address not in state.leaving
-            return state, [Send(address, Stop())] if says else []
+            if address in state.leaving:
+                state = evolve(state, gone=state.gone | {address})
+                return state, self._unasked(state, address)
+            return state, [Send(address, Stop())] if address in state.silencing else []
         if len(hosts) > 1:
             other = next(host for host in hosts if host != address)
             behind = other in state.recovering or vertex_of(address) in self.lasts
             kept = hosts[0] if behind else other
-            state, sends = self._settle(state, identity_of(address), kept)
+            state, sends = self._settle(state, identity_of(address), kept, address)
             if kept != address:
                 return self._gone(state, address, sends)
         state, more = self._restart(state, address)
@@ -237,14 +240,24 @@ class Manager(Moving):
                 sends = sends + more
         return state, sends
 
+    def _fence(self, state: ManagerState, address: Address) -> Send:
+        """Repeat what an instance's store may not have taken."""
+        return Send(self.stores[vertex_of(address)], Fence(address, state.starts[address]))
+
+    def _unasked(self, state: ManagerState, address: Address) -> Sends:
+        """Let a store's failover not wait for a host that it may have asked, and that is gone."""
+        busy = self.stores[vertex_of(address)] in state.recovering
+        return [self._fence(state, address)] if busy else []
+
     def _fenced(
         self, state: ManagerState, address: Address, start: int
     ) -> tuple[ManagerState, Sends]:
         if start != state.starts.get(address):
             return state, []
         if address in state.leaving:
-            state, sends = self._wish(evolve(state, leaving=state.leaving - {address}))
-            return state, [Send(address, Stop()), *sends]
+            left, gone = state.leaving - {address}, state.gone - {address}
+            state, sends = self._wish(evolve(state, leaving=left, gone=gone))
+            return state, [Send(address, Stop()), *self._unasked(state, address), *sends]
         if address not in state.fencing:
             return state, []
         state = evolve(state, fencing=state.fencing - {address})
@@ -271,7 +284,7 @@ class Manager(Moving):
         """Repeat what the store may not have taken before it failed (REC-7)."""
         state = evolve(state, recovering=state.recovering.discard(store))
         sends = [
-            Send(store, Fence(address, state.starts[address]))
+            self._fence(state, address)
             for address in sorted(state.fencing | state.leaving)
             if self.stores[vertex_of(address)] == store
         ]

@@ -121,12 +121,19 @@ class Moving(Cloning):
         moves = state.moves.get(key, ())
         move = Move(wish.vertex, wish.flow, len(moves) + 1, wish.to)
         moving = (*state.under_way.get(wish.flow, ()), move)
+        behind = state.behind
+        for above in sorted({vertex_of(one) for one in self.splitters[wish.vertex]}):
+            before = len(state.moves.get((above, wish.flow), ()))
+            if before:
+                behind = behind.insert((*key, move.epoch, above), before)
         state = evolve(
             state,
             moves=state.moves.insert(key, (*moves, move)),
             under_way=state.under_way.insert(wish.flow, moving),
+            behind=behind,
         )
-        return state, [Send(to, move) for to in self._above(state, wish.vertex)]
+        above_it = self._above(state, wish.vertex)
+        return state, [Send(to, self._told(state, move, vertex_of(to))) for to in above_it]
 
     def _begin(
         self, state: ManagerState, source: Address, begin: Begin

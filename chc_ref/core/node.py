@@ -149,7 +149,8 @@ class Node:
         queue = QueueState(recovering=True, born=start.session)
         client = ClientState(start=start.session, cache=start.cache)
         instance = InstanceState(client, mute=start.mute)
-        state = NodeState(queue, instance, self.splitter.started(start))
+        splitter = evolve(self.splitter.started(start), recovering=True)
+        state = NodeState(queue, instance, splitter)
         return state, [Send("manager", Ready(start.session))]
 
     def _stop(self, state: NodeState) -> tuple[NodeState, list[Send]]:

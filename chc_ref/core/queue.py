@@ -13,7 +13,7 @@ from typing import Any
 
 import attrs
 
-from chc_ref.core.messages import Leaving, Output, Packet, Passed, ReplayEnd
+from chc_ref.core.messages import LastMark, Leaving, Output, Packet, Passed, ReplayEnd
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import (
     Address,
@@ -150,7 +150,7 @@ class Queue:
             return state, []  # we may have been down when it began: a later one is under way
         if isinstance(message, ReplayEnd):
             return self._replay_end(state, source, message)
-        if isinstance(message, Leaving) and state.held:  # it speaks of those too
+        if self._speaks_of_held(state, message):
             return evolve(state, held=(*state.held, item)), []
         replayed = isinstance(message, Packet) and message.target is not None
         if (
@@ -163,6 +163,14 @@ class Queue:
         if replayed and not over and self.rules.late_in_replay(message.after):
             return evolve(state, late=(*state.late, item)), []
         return self._let_in(state, item)
+
+    def _speaks_of_held(self, state: QueueState, message: Any) -> bool:
+        """A mark says that nothing more comes; what is held here has not come yet."""
+        if isinstance(message, LastMark):
+            packets = [p for _, p in state.held if isinstance(p, Packet)]
+            epochs = [p.epoch for p in packets if p.flow == message.flow]
+            return any(self.rules.mark_waits(message.epoch, epoch) for epoch in epochs)
+        return isinstance(message, Leaving) and bool(state.held)
 
     def _let_in(self, state: QueueState, item: Item) -> tuple[QueueState, list[Item]]:
         """Give an item to the instance, unless it is a repeat (DUP-1).
@@ -196,12 +204,12 @@ class Queue:
         held = state.held
         state = evolve(state, passed=state.passed.insert(key, passed), held=())
         taken: list[Item] = []
-        leaving = [item for item in held if isinstance(item[1], Leaving)]
-        held = tuple(item for item in held if item not in leaving)
+        marks = [item for item in held if isinstance(item[1], LastMark | Leaving)]
+        held = tuple(item for item in held if item not in marks)
         # What must still wait is held again. One mark may free what several instances sent.
         for item in (
             *sorted(held, key=lambda item: self.rules.freed_first(item[1].after)),
-            *leaving,
+            *marks,
         ):
             state, more = self._admit(state, item)
             taken += more

@@ -40,9 +40,11 @@ class Rules:
     forwards_again: Callable[..., bool] = amended.forwards_again
     newest_past: Callable[..., int] = amended.newest_past
     marks_last: Callable[..., bool] = amended.marks_last
+    marks_at_once: Callable[..., bool] = amended.marks_at_once
     asks_for_route: Callable[..., bool] = amended.asks_for_route
     repeats_marks: Callable[..., bool] = amended.repeats_marks
     tenure_at: Callable[..., int] = amended.tenure_at
+    may_begin: Callable[..., bool] = amended.may_begin
     asks_where_it_begins: Callable[..., bool] = amended.asks_where_it_begins
     is_replayed_to: Callable[..., bool] = amended.is_replayed_to
     receivers: Callable[..., tuple[Address, ...]] = amended.receivers
@@ -62,6 +64,7 @@ class Rules:
     all_marked: Callable[..., bool] = amended.all_marked
     finishes_first: Callable[..., bool] = amended.finishes_first
     held_back: Callable[..., bool] = amended.held_back
+    mark_waits: Callable[..., bool] = amended.mark_waits
     late_in_replay: Callable[..., bool] = amended.late_in_replay
     freed_first: Callable[..., int] = amended.freed_first
     announces: Callable[..., bool] = amended.announces

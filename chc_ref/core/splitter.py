@@ -66,6 +66,8 @@ class Tenure:
     instance: Address
     since: int | None = None
     """First clock that belongs here; None while no packet of it has come."""
+    behind: int = 0
+    """Tenure above that it begins with, or later: earlier ones were over when the flow moved."""
 
 
 @attrs.frozen(cache_hash=True)
@@ -109,6 +111,8 @@ class SplitterState:
     """The newest split of each vertex that was scaled (CHAIN-3)."""
     start: int = 0
     """Number of this start; 0 for a splitter that is nobody's failover."""
+    recovering: bool = False
+    """Of an instance's failover: it repeats all marks, but its replay is not through yet."""
 
 
 Control = Move | Since | Hosts | Scale | Route
@@ -158,10 +162,10 @@ class Splitter:
         tenures = self._tenures(state, self._edge(move.vertex), move.flow)
         if tenures[-1].epoch >= move.epoch:  # a failover was started with this move already
             return state, []
-        tenure = Tenure(move.epoch, move.to, move.since)
+        tenure = Tenure(move.epoch, move.to, move.since, move.behind)
         routes = state.routes.insert((move.vertex, move.flow), (*tenures, tenure))
         state = evolve(state, routes=routes)
-        if not self.rules.marks_last(move.epoch):
+        if not (self.rules.marks_last(move.epoch) and self._marks_at_once(state)):
             return state, []
         return self._pass(state, To(tenures[-1].instance, LastMark(move.flow, move.epoch)))
 
@@ -173,7 +177,7 @@ class Splitter:
         """
         state = evolve(state, scales=state.scales.insert(scale.vertex, scale))
         effects = [Send("manager", ScaleKnown(scale))]
-        for mark in self._leavings(scale):
+        for mark in self._leavings(scale) if self._marks_at_once(state) else ():
             state, sends = self._pass(state, mark)
             effects += sends
         return state, effects
@@ -188,6 +192,9 @@ class Splitter:
         if not isinstance(head, Copy) or (head.vertex, head.packet.flow) != key:
             return state, []
         return self._open(state)
+
+    def _marks_at_once(self, state: SplitterState) -> bool:
+        return self.rules.marks_at_once(state.recovering)
 
     def _leavings(self, scale: Scale) -> list[To]:
         instances = self._edge(scale.vertex).instances
@@ -257,7 +264,8 @@ class Splitter:
             case Copy(vertex, packet):
                 return self._route(state, self._edge(vertex), packet)
             case Remind(only):
-                return state, self._last_marks(state, only)
+                recovering = state.recovering and only is not None
+                return evolve(state, recovering=recovering), self._last_marks(state, only)
             case Passed():
                 return state, [
                     send
@@ -317,7 +325,8 @@ class Splitter:
     def _route(
         self, state: SplitterState, edge: Downstream, packet: Packet
     ) -> tuple[SplitterState, list[Send]]:
-        tenures = self._tenures(state, edge, packet.flow)
+        routes = self._tenures(state, edge, packet.flow)
+        tenures = tuple(t for t in routes if self.rules.may_begin(packet.epoch, t.behind))
         if packet.target is not None:
             return state, self._replayed(state, edge, packet, tenures)
         scale = state.scales.get(edge.vertex)
@@ -329,8 +338,10 @@ class Splitter:
                 return state, [Send("manager", Unrouted(edge.vertex, packet.flow, state.start))]
             tenures = (Tenure(0, home, 0),)
         if tenures[-1].since is None and not self.rules.asks_where_it_begins(tenures[-1].epoch):
+            later = routes[len(tenures) :]
             tenures = (*tenures[:-1], evolve(tenures[-1], since=packet.clock))
-            state = evolve(state, routes=state.routes.insert((edge.vertex, packet.flow), tenures))
+            routes = (*tenures, *later)
+            state = evolve(state, routes=state.routes.insert((edge.vertex, packet.flow), routes))
         if tenures[-1].since is None:
             begin = Begin(edge.vertex, packet.flow, tenures[-1].epoch, packet.clock, state.start)
             state = evolve(state, gate=(Copy(edge.vertex, packet),))

@@ -48,6 +48,19 @@ def _mark(headers: Any, flow: Flow, clock: int) -> Process:
     return Outcome((headers,))
 
 
+def _open(headers: Any, flow: Flow, clock: int) -> Process:
+    """Count the first packet of each flow, and let the others pass."""
+    if headers[1] == 1:
+        yield Access("opened", Increment(), blocking=False)
+    return Outcome((headers,))
+
+
+def _number(headers: Any, flow: Flow, clock: int) -> Process:
+    """Number the flow's packets."""
+    number = yield Access("number", Increment())
+    return Outcome(((*headers, number),))
+
+
 def _pass(headers: Any, flow: Flow, clock: int) -> Process:
     """Pass every packet on, with no state at all."""
     yield from ()
@@ -156,6 +169,8 @@ RECORDER = NetworkFunction(
     "recorder", (StateObject("seen", True, initial=()),), _record, (FLOW, HOST)
 )
 MARKER = NetworkFunction("marker", (StateObject("marked", False, initial=0),), _mark)
+OPENER = NetworkFunction("opener", (StateObject("opened", False, initial=0),), _open)
+NUMBER = NetworkFunction("number", (StateObject("number", True, initial=0),), _number, (FLOW, HOST))
 PASS = NetworkFunction("pass", (), _pass)
 TWICE = NetworkFunction("twice", (), _twice)
 
@@ -183,6 +198,8 @@ TINY = {
         COUNTER,
         RECORDER,
         MARKER,
+        OPENER,
+        NUMBER,
         PASS,
         TWICE,
         POOL,

@@ -108,6 +108,8 @@ class Requirements:
         wrong: Difference | None = None
         if any(entry.root.lost for entry in entries):
             return None  # which packets died with a root and its log is known at rest only
+        if any(not store.up or store.asked for store in stores):
+            return None  # what was drawn is known again when the store has recovered (STORE-9)
         for ideal in self.ideals(entries, stores):
             wrong = outputs(ideal, sink.outputs)
             if wrong is None:
@@ -351,7 +353,9 @@ def _sees_of_outputs(state: Any) -> Any:
     """Give what COE of the outputs so far depends on in a root, the sink or a store."""
     if isinstance(state, EntryState):
         return state.root.entered, state.root.lost
-    return state.memory.records if isinstance(state, StoreState) else state.outputs
+    if isinstance(state, StoreState):
+        return state.memory.records, state.up and not state.asked
+    return state.outputs
 
 
 def _sorted_out(states: tuple[Any, ...]) -> tuple[list[EntryState], Any, list[StoreState]]:

@@ -122,3 +122,14 @@ class StartsWithoutHosts:
 
     def step(address, event, before, after, sends):
         return after, each(sends, Start, lambda m: attrs.evolve(m, hosts=()))
+
+
+@variant(clauses=("REC-5", "CLONE-3"))
+class AsksNobodyThatIsToStop:
+    """A store's failover does not ask a host that is to stop, and still sends."""
+
+    def step(address, event, before, after, sends):
+        if not hasattr(after, "leaving"):
+            return after, sends
+        stays = lambda m: attrs.evolve(m, ask=tuple(a for a in m.ask if a not in after.leaving))  # noqa: E731
+        return after, each(sends, Start, stays)

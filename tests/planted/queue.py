@@ -78,3 +78,11 @@ class MajorityOfEnds:
 
     def replay_ended(heard, upstream):
         return len(heard) * 2 > len(upstream)
+
+
+@variant(clauses=("MOVE-2", "MOVE-6"))
+class MarksOvertake:
+    """A last mark goes before packets that are held back."""
+
+    def mark_waits(mark, held):
+        return False

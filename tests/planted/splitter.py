@@ -123,3 +123,19 @@ class AsksForSecondMoveOnly:
 
     def asks_where_it_begins(epoch):
         return epoch > 1
+
+
+@variant(clauses=("MOVE-5",))
+class MixesTenures:
+    """What a flow's earlier instance above sends once more may begin a new tenure."""
+
+    def may_begin(tenure, behind):
+        return True
+
+
+@variant(clauses=("MOVE-1", "REC-1"))
+class MarksBeforeReplay:
+    """A failover's splitter gives the last mark of a move when it hears of it."""
+
+    def marks_at_once(recovering):
+        return True

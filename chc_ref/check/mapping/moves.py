@@ -30,31 +30,42 @@ MESSAGES: dict[type, str] = {
 # --------------------------------------------------------------------------- splitters
 
 
-def tenure(of: Module, instance: Address, since: int | None) -> Names:
+def tenure(of: Module, one: Tenure) -> Names:
     """Give where packets of a flow go, from which clock on."""
-    return {"instance": instance, "since": of.unknown if since is None else since}
+    return {"instance": one.instance, "since": of.unknown if one.since is None else one.since}
 
 
 def tenures(of: Module, every: Iterable[Tenure]) -> list[Names]:
     """Give where packets of a flow go, one after the other."""
-    return [tenure(of, one.instance, one.since) for one in every]
+    return [tenure(of, one) for one in every]
+
+
+def homes(of: Module, at: Vertex) -> dict[Flow, Tenure]:
+    """Give the tenure that each flow begins with at a vertex."""
+    return {flow: Tenure(0, home, 0) for flow, home in of.home(at).items()}
+
+
+def routes(of: Module, splitter: SplitterState, to: Vertex) -> dict[Flow, tuple[Tenure, ...]]:
+    """Give where packets of each flow go at a vertex; at first all go to the flow's home."""
+    return {
+        flow: splitter.routes.get((to.name, flow), (home,)) for flow, home in homes(of, to).items()
+    }
 
 
 def route(of: Module, splitter: SplitterState, to: Vertex) -> dict[Flow, list[Names]]:
-    """Give where packets of each flow go at a vertex; at first all go to the flow's home."""
-    homes = {flow: (Tenure(0, home, 0),) for flow, home in of.home(to).items()}
-    return {
-        flow: tenures(of, splitter.routes.get((to.name, flow), home))
-        for flow, home in homes.items()
-    }
+    """Name what ``routes`` gives."""
+    return {flow: tenures(of, every) for flow, every in routes(of, splitter, to).items()}
+
+
+def started(start: m.Start, flow: Flow) -> list[Tenure]:
+    """Give the moves of a flow that the manager tells a component that starts again."""
+    every = [move for move in start.moves if move.flow == flow]
+    return [Tenure(move.epoch, move.to, move.since, move.behind) for move in every]
 
 
 def told(of: Module, start: m.Start) -> dict[Flow, list[Names]]:
-    """Give the moves that the manager tells a component that starts again."""
-    return {
-        flow: [tenure(of, move.to, move.since) for move in start.moves if move.flow == flow]
-        for flow in of.flows
-    }
+    """Name what ``started`` gives, for each flow."""
+    return {flow: tenures(of, started(start, flow)) for flow in of.flows}
 
 
 # --------------------------------------------------------------------------- manager

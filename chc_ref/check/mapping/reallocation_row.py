@@ -5,6 +5,8 @@ To ``failover_row`` this adds what moves need, and it leaves out what has to do 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import attrs
@@ -14,11 +16,12 @@ from chc_ref.check.mapping.failover_row import READERS, FailoverRow, value_of
 from chc_ref.check.mapping.module import takes
 from chc_ref.check.mapping.records import NOBODY, Names, records
 from chc_ref.core import messages as m
+from chc_ref.core.chain import Vertex
 from chc_ref.core.directory import ManagerState
 from chc_ref.core.memory import Memory
 from chc_ref.core.node import NodeState
-from chc_ref.core.splitter import Copy, Remind, SplitterState
-from chc_ref.core.values import Address, vertex_of
+from chc_ref.core.splitter import Copy, Remind, SplitterState, Tenure
+from chc_ref.core.values import Address, Flow, vertex_of
 from chc_ref.core.work import Handover, Loaded
 from chc_ref.system.composition import WORLD, State
 
@@ -57,6 +60,7 @@ class ReallocationRow(FailoverRow):
                 m.HandedOver: "handed over: flow epoch",
                 m.Release: "release: flow epoch start",
                 m.Begin: "begin: flow epoch clock start",
+                m.Move: "move: flow epoch to behind",
             },
             READERS,
             [(m.Move, "since", None)],
@@ -84,9 +88,16 @@ class ReallocationRow(FailoverRow):
         }
 
     def _splitter(self, at: Address, splitter: SplitterState) -> Names:
-        routes = [moves.route(self, splitter, below) for below in self._below(at)]
-        (route,) = routes or [{flow: [] for flow in self.flows}]
-        return {"route": route, "gate": [self._waiting(at, item) for item in splitter.gate]}
+        routes = [moves.routes(self, splitter, below) for below in self._below(at)]
+        (route,) = routes or [dict.fromkeys(self.flows, ())]
+        return {
+            "route": {flow: self._tenures(every) for flow, every in route.items()},
+            "gate": [self._waiting(at, item) for item in splitter.gate],
+            "recovering": splitter.recovering,
+        }
+
+    def _tenures(self, every: Iterable[Tenure]) -> list[Names]:
+        return [{**moves.tenure(self, one), "behind": one.behind} for one in every]
 
     def _below(self, at: Address) -> Any:
         """Give the vertex behind a splitter, if there is one."""
@@ -142,6 +153,7 @@ class ReallocationRow(FailoverRow):
         return {
             "wishes": self.asked(manager.wishes),
             "target": [moves.targets(self, manager, of) for of in self.row],
+            "behind": [self._behind(manager, of) for of in self.row],
             "begun": [moves.begun(self, manager, of) for of in self.row],
             "underWay": {
                 flow: {(self.places[move.vertex], move.epoch) for move in of}
@@ -151,6 +163,15 @@ class ReallocationRow(FailoverRow):
                 {"from": source, "begin": self.message(begin, source)}
                 for source, begin in manager.begins
             ],
+        }
+
+    def _behind(self, manager: ManagerState, at: Vertex) -> dict[Flow, list[int]]:
+        """Give how often each flow had moved above when its moves at a vertex began."""
+        above = "".join(one.name for one, below in pairwise(self.row) if below == at)
+        every = {flow: manager.moves.get((at.name, flow), ()) for flow in self.flows}
+        return {
+            flow: [manager.behind.get((at.name, flow, move.epoch, above), 0) for move in of]
+            for flow, of in every.items()
         }
 
     # ------------------------------------------------------------------ channels
@@ -170,10 +191,11 @@ class ReallocationRow(FailoverRow):
         message = self.message(item, "manager")
         if not isinstance(item, m.Start):
             return message
-        route = moves.told(self, item)
-        for below in self._below(at):
-            for flow, home in self.home(below).items():
-                route[flow].insert(0, moves.tenure(self, home, 0))
+        homes = [moves.homes(self, below) for below in self._below(at)]
+        route = {
+            flow: self._tenures([*(home[flow] for home in homes), *moves.started(item, flow)])
+            for flow in self.flows
+        }
         return {**message, "route": route}
 
 
