@@ -195,6 +195,22 @@ NeverToldAgain ==
     \A i \in Instances : node[i].start > 0 =>
         \A a \in Above(i) : \A m \in Range(channel[a][i]) : m.type # "last"
 
+\* REC-1: an instance is down whose flow moves away, with a packet of it; meanwhile a later packet of
+\* another flow leaves the chain.
+NeverGoesOn ==
+    [][\A i \in Instances, k \in DOMAIN log :
+         ~node[i].up /\ ~log[k].ended /\ books.underWay[Packets[k]] # {}
+           /\ owner[VertexOf[i]][Packets[k]].instance = i
+         => \A n \in Len(delivered) + 1 .. Len(delivered') :
+              delivered'[n].clock > k => FlowOf(delivered'[n]) = Packets[k]]_vars
+
+\* SPLIT-3, MOVE-5: the splitter of a failover asks where a tenure begins, and a packet of another
+\* flow waits behind the one that it asks with.
+NeverOtherWaits ==
+    \A i \in Instances : node[i].start > 0 =>
+        \A p, q \in Range(splitter[i].gate) :
+            p.type = "packet" /\ q.type = "packet" => FlowOf(p) = FlowOf(q)
+
 \* REC-2: an output is given up: its delete is in, and its sender has failed.
 NeverLost == Lost = {}
 
