@@ -195,6 +195,14 @@ NeverToldAgain ==
     \A i \in Instances : node[i].start > 0 =>
         \A a \in Above(i) : \A m \in Range(channel[a][i]) : m.type # "last"
 
+\* REC-1: the instance that a flow has been moved to, and granted, fails; so does that which another
+\* flow has had all along.
+NeverFailsWithBoth ==
+    \A i \in Instances : ~node[i].up =>
+        \A v \in Vertices, f \in Flows, g \in Flows :
+            ~(/\ owner[v][f] = [instance |-> i, epoch |-> 1]
+              /\ owner[v][g] = [instance |-> i, epoch |-> 0])
+
 \* REC-1: an instance is down whose flow moves away, with a packet of it; meanwhile a later packet of
 \* another flow leaves the chain.
 NeverGoesOn ==
