@@ -219,6 +219,15 @@ NeverOtherWaits ==
         \A p, q \in Range(splitter[i].gate) :
             p.type = "packet" /\ q.type = "packet" => FlowOf(p) = FlowOf(q)
 
+\* CLONE-2, REC-1: of a flow that has moved to an instance that failed, one packet has left, one is
+\* replayed, and one waits for the end of that.
+NeverOneOfEach ==
+    \A i \in Instances : \A p \in Range(node[i].aside) : \A a \in Above(i) :
+        \A m \in Range(channel[a][i]) : \A o \in Range(delivered) :
+            ~(/\ p.type = "packet" /\ p.epoch > 0 /\ m.type = "packet" /\ m.target = i
+              /\ FlowOf(o) = FlowOf(m) /\ FlowOf(m) = FlowOf(p)
+              /\ o.clock < m.clock /\ m.clock < p.clock)
+
 \* REC-2: an output is given up: its delete is in, and its sender has failed.
 NeverLost == Lost = {}
 
