@@ -228,6 +228,17 @@ NeverOneOfEach ==
               /\ FlowOf(o) = FlowOf(m) /\ FlowOf(m) = FlowOf(p)
               /\ o.clock < m.clock /\ m.clock < p.clock)
 
+\* DUP-3, MOVE-5: a failover that has been told where a tenure begins has packets of the one before
+\* and of this one replayed to it, and a third packet of the flow.
+NeverBothTenures ==
+    \A i \in Instances : \A f \in Flows : \A n \in 2 .. Len(splitter[i].route[f]) :
+        LET since == splitter[i].route[f][n].since
+            replayed == {m.clock : m \in {m \in UNION {Range(channel[a][i]) : a \in Above(i)} :
+                                            m.type = "packet" /\ m.target = i /\ FlowOf(m) = f}}
+        IN  ~(/\ since # Unknown /\ Cardinality(replayed) > 2
+              /\ \E k \in replayed : k < since
+              /\ \E k \in replayed : k >= since)
+
 \* REC-2: an output is given up: its delete is in, and its sender has failed.
 NeverLost == Lost = {}
 
