@@ -25,10 +25,13 @@ ListedAD == <<"A", "D">>
 Nothing == <<>>
 JustA == <<"A">>
 AA == <<"A", "A">>
+AAA == <<"A", "A", "A">>
+AD == <<"A", "D">>
 AAD == <<"A", "A", "D">>
 
 AtOne == <<[flow |-> "A", to |-> "one.0"]>>
 AtTwo == <<[flow |-> "A", to |-> "two.0"]>>
+AtTwoAndBack == AtTwo \o <<[flow |-> "A", to |-> "two.1"]>>
 AtOneThenTwo == AtOne \o AtTwo
 AtTwoThenOne == AtTwo \o AtOne
 
@@ -45,6 +48,7 @@ ByTimer == [v \in Vertices |-> FALSE]
 
 NewestTenure(tenures, k) ==
     Max({n \in 1 .. Len(tenures) : tenures[n].since # Unknown})
+BeginsAsAsked(clock, before) == clock
 Anyway(marks, e) == TRUE
 EndIgnored(i, s, m) == s
 FewValues == {NoValue}

@@ -195,6 +195,50 @@ NeverToldAgain ==
     \A i \in Instances : node[i].start > 0 =>
         \A a \in Above(i) : \A m \in Range(channel[a][i]) : m.type # "last"
 
+\* REC-1: the instance that a flow has been moved to, and granted, fails; so does that which another
+\* flow has had all along.
+NeverFailsWithBoth ==
+    \A i \in Instances : ~node[i].up =>
+        \A v \in Vertices, f \in Flows, g \in Flows :
+            ~(/\ owner[v][f] = [instance |-> i, epoch |-> 1]
+              /\ owner[v][g] = [instance |-> i, epoch |-> 0])
+
+\* REC-1: an instance is down whose flow moves away, with a packet of it; meanwhile a later packet of
+\* another flow leaves the chain.
+NeverGoesOn ==
+    [][\A i \in Instances, k \in DOMAIN log :
+         ~node[i].up /\ ~log[k].ended /\ books.underWay[Packets[k]] # {}
+           /\ owner[VertexOf[i]][Packets[k]].instance = i
+         => \A n \in Len(delivered) + 1 .. Len(delivered') :
+              delivered'[n].clock > k => FlowOf(delivered'[n]) = Packets[k]]_vars
+
+\* SPLIT-3, MOVE-5: the splitter of a failover asks where a tenure begins, and a packet of another
+\* flow waits behind the one that it asks with.
+NeverOtherWaits ==
+    \A i \in Instances : node[i].start > 0 =>
+        \A p, q \in Range(splitter[i].gate) :
+            p.type = "packet" /\ q.type = "packet" => FlowOf(p) = FlowOf(q)
+
+\* CLONE-2, REC-1: of a flow that has moved to an instance that failed, one packet has left, one is
+\* replayed, and one waits for the end of that.
+NeverOneOfEach ==
+    \A i \in Instances : \A p \in Range(node[i].aside) : \A a \in Above(i) :
+        \A m \in Range(channel[a][i]) : \A o \in Range(delivered) :
+            ~(/\ p.type = "packet" /\ p.epoch > 0 /\ m.type = "packet" /\ m.target = i
+              /\ FlowOf(o) = FlowOf(m) /\ FlowOf(m) = FlowOf(p)
+              /\ o.clock < m.clock /\ m.clock < p.clock)
+
+\* DUP-3, MOVE-5: a failover that has been told where a tenure begins has packets of the one before
+\* and of this one replayed to it, and a third packet of the flow.
+NeverBothTenures ==
+    \A i \in Instances : \A f \in Flows : \A n \in 2 .. Len(splitter[i].route[f]) :
+        LET since == splitter[i].route[f][n].since
+            replayed == {m.clock : m \in {m \in UNION {Range(channel[a][i]) : a \in Above(i)} :
+                                            m.type = "packet" /\ m.target = i /\ FlowOf(m) = f}}
+        IN  ~(/\ since # Unknown /\ Cardinality(replayed) > 2
+              /\ \E k \in replayed : k < since
+              /\ \E k \in replayed : k >= since)
+
 \* REC-2: an output is given up: its delete is in, and its sender has failed.
 NeverLost == Lost = {}
 

@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from graphs import Table, agree, beside, dumped, explored, row
+from counterexamples import found
+from graphs import HERE, Table, agree, beside, dumped, explored, row, stated, within
 
 from chc_ref.check.mapping.reallocation_row import ReallocationRow
 from chc_ref.errors import UsageError
+from chc_ref.tlc import behaviours
+from chc_ref.tlc.mapping import Mapping
 
 
 def bounded(to: ReallocationRow, folder: Path, *overrides: str, short: bool = True) -> Any:
@@ -100,6 +103,29 @@ def test_each_rule_is_the_same_rule(
     tlc = bounded(ReallocationRow(core.system), tmp_path, override)
     assert beside(core, tlc, ReallocationRow(core.system)).equal
     assert not beside(amended, tlc, ReallocationRow(amended.system)).equal
+
+
+def test_a_rule_for_two_moves_is_the_same_rule(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    """A run that only a dropped rule allows is one of the specification only without that rule.
+
+    The graphs in which this rule matters are too large to be compared.
+    """
+    wanted(request, soon=True)
+    made = found("crash_above_two_moves", f"{HERE}/tests/planted/manager.py:BeginsAsAsked")
+    to = ReallocationRow(made.system)
+    log = behaviours.logged(made.system, made.actions, Mapping(to.state, to.action))
+    actions = stated(to, {step.action for step in log.steps[1:]})
+
+    def missed(*overrides: str) -> str:
+        how = {"extends": "MCReallocationRow", "behaviour": "Safety"}
+        files = within(to, tmp_path, *overrides, **how)
+        (first,) = behaviours.validate(*files, [log], actions, HERE / "specs")
+        return first.action if first else ""
+
+    assert missed("BeginsAt <- BeginsAsAsked") == ""
+    assert missed() == "ManagerTakesBegin"
 
 
 def test_what_the_specification_has_not_is_told() -> None:
