@@ -90,8 +90,7 @@ def check_instance(instance: Instance, settings: Settings | None = None) -> tupl
         UsageError: an error in a module or in the configuration.
 
     """
-    # The protocol's instances are searched to the end, the others up to what they show.
-    settings = attrs.evolve(settings or Settings(), short=instance.kind != "protocol")
+    settings = attrs.evolve(settings or Settings(), short=not instance.slow)
     report = check(instance.module, instance.cfg, instance.specs, settings)
     reached = ((instance.violated, report.violated == instance.violated),)
     witnesses = reached if instance.kind == "witness" else ()
