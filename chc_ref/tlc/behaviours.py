@@ -159,7 +159,12 @@ def _matched(path: Path) -> dict[int, int]:
 
 
 def _module(root: str, cfg: str, runs: Sequence[Trace], actions: Names[str, str]) -> str:
-    """Write the module that follows the log."""
+    """Write the module that follows the log.
+
+    The specification comes first and the log behind it, so that in an equation the value that the
+    specification has computed is on the left. From the right TLC 2.15 forgets what EXCEPT has
+    changed in a function on 1 .. n that it has not written out yet (tlaplus, issue 1145).
+    """
     names = sorted(runs[0].steps[0].state)
     values = _constants(runs)
     used = sorted({step.action for of in runs for step in of.steps[1:]})
@@ -177,14 +182,13 @@ def _module(root: str, cfg: str, runs: Sequence[Trace], actions: Names[str, str]
         *(f"{LOG}Is{n} == {actions[name]}" for n, name in enumerate(used)),
         f"{LOG}Init ==",
         f"  /\\ {LOG}Run \\in 1 .. {len(runs)} /\\ {LOG}At = 1",
-        *(f"  /\\ {name} = {now}[1].v{n}" for n, name in enumerate(names)),
         f"  /\\ {init}",
+        *(f"  /\\ {name} = {now}[1].v{n}" for n, name in enumerate(names)),
         f"{LOG}Next ==",
         f"  /\\ {LOG}At < {last} /\\ {LOG}At' = {LOG}At + 1 /\\ UNCHANGED {LOG}Run",
         f"  /\\ LET {LOG}To == {now}[{LOG}At + 1]",
-        *(f"     IN /\\ {name}' = {LOG}To.v{n}" for n, name in enumerate(names[:1])),
-        *(f"        /\\ {name}' = {LOG}To.v{n}" for n, name in enumerate(names) if n),
-        f"        /\\ {step}",
+        f"     IN /\\ {step}",
+        *(f"        /\\ {name}' = {LOG}To.v{n}" for n, name in enumerate(names)),
         *(f"        /\\ {LOG}To.a = {show(one)} => {LOG}Is{n}" for n, one in enumerate(used)),
         "====",
     ]
