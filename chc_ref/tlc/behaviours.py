@@ -256,8 +256,18 @@ def simulate(
     simulation: Simulation,
     specs: Path | None = None,
     settings: Settings | None = None,
+    variables: Iterable[str] = (),
 ) -> tuple[Trace, ...]:
     """Have TLC draw runs at random.
+
+    Args:
+        module: the root module.
+        cfg: the configuration.
+        simulation: how many runs, and how long.
+        specs: a further folder of modules.
+        settings: how to run TLC.
+        variables: those whose values TLC has to work out as it comes to a state. It may be unable
+            to, later, and write an expression instead, which is no value.
 
     Returns:
         The runs; TLC 2.15 does not tell the names of their actions.
@@ -268,8 +278,18 @@ def simulate(
 
     """
     settings = attrs.evolve(settings or Settings(short=True), simulation=simulation)
+    text = cfg.read_text(encoding="utf-8")
+    values = f"<<{', '.join(variables)}>>"
+    lines = (
+        f"---- MODULE {LOG} ----",
+        f"EXTENDS {module.stem}",
+        f"{LOG}Worked == {values} = {values}",
+        "====",
+    )
     with run.job(module, cfg, specs) as of:
-        ran = run.execute(of, settings)
+        (of.folder / f"{LOG}.tla").write_text("\n".join(lines), encoding="utf-8")
+        (of.folder / f"{LOG}.cfg").write_text(f"{text}\nINVARIANT {LOG}Worked\n", encoding="utf-8")
+        ran = run.execute(run.Job(of.folder, f"{LOG}.tla", f"{LOG}.cfg"), settings)
         found = run.report(ran, module, cfg, settings)
         if found.verdict is Verdict.VIOLATED or ran.stopped:
             raise ToolError(f"{found.model}: {found.violated}")
