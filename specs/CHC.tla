@@ -471,7 +471,8 @@ Next == Arrive \/ Work
 \* TLC is slow on ENABLED: whatever is under way can be taken.
 Fairness == []<>AtRest \/ []<><<Work>>_vars
 
-Spec == Init /\ [][Next]_vars /\ Fairness
+Safety == Init /\ [][Next]_vars
+Spec == Safety /\ Fairness
 
 -----------------------------------------------------------------------------
 Branches == {visit[2] : visit \in Visits("root", <<>>)}

@@ -791,5 +791,6 @@ Next ==
 UnderWay == \E c \in Channels : channel[c] # <<>>
 Fairness == []<>~UnderWay \/ []<><<Take>>_vars
 
-Spec == Init /\ [][Next]_vars /\ Fairness
+Safety == Init /\ [][Next]_vars
+Spec == Safety /\ Fairness
 =============================================================================

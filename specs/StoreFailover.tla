@@ -572,7 +572,8 @@ Next ==
 UnderWay == \E c \in Channels : channel[c] # <<>>
 Fairness == []<>~UnderWay \/ []<><<Take>>_vars
 
-Spec == Init /\ [][Next]_vars /\ Fairness
+Safety == Init /\ [][Next]_vars
+Spec == Safety /\ Fairness
 
 -----------------------------------------------------------------------------
 ClocksOf(updates) == {u.clock : u \in updates}

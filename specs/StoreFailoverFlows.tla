@@ -541,7 +541,8 @@ Next ==
 UnderWay == \E c \in Channels : channel[c] # <<>>
 Fairness == []<>~UnderWay \/ []<><<Work>>_vars
 
-Spec == Init /\ [][Next]_vars /\ Fairness
+Safety == Init /\ [][Next]_vars
+Spec == Safety /\ Fairness
 
 -----------------------------------------------------------------------------
 \* Packets of a flow whose update its instance has made.

@@ -18,8 +18,8 @@ from chc_ref.variants import library
 
 HERE = Path(__file__).parent.parent
 
-DOMAINS = {"i": "Instances", "f": "Flows", "c": "Channels", "e": "Endpoints"}
-"""What the parameters of actions range over."""
+DOMAINS = {"i": "Instances", "f": "Flows", "c": "Channels", "e": "Endpoints", "u": "Users"}
+"""What the parameters of actions range over, if the module does not say it right before one."""
 
 Table = dict[str, Any]
 """A model, as its file has it."""
@@ -149,9 +149,14 @@ def stated(to: Specified, names: set[str]) -> dict[str, str]:
         head = re.search(rf"^{name}(?:\(([^)]*)\))? ==", text, re.M)
         assert head is not None, name
         given = [one.strip() for one in (head[1] or "").split(",") if one.strip()]
-        every = "".join(f"\\E {one} \\in {DOMAINS[one]} : " for one in given)
+        every = "".join(f"\\E {one} \\in {_domain(text, name, one)} : " for one in given)
         found[name] = f"{every}{name}({', '.join(given)})" if given else name
     return found
+
+
+def _domain(text: str, action: str, one: str) -> str:
+    said = re.search(rf"\\E {one} \\in ([^:]+) : {action}\(", text)
+    return said[1] if said else DOMAINS[one]
 
 
 def dumped(to: Specified, folder: Path, *overrides: str, short: bool = True, **how: str) -> Any:

@@ -16,7 +16,7 @@ from chc_ref.tlc.behaviours import Mismatch, follow, logged, read_run, validate
 from chc_ref.tlc.mapping import Mapping
 from chc_ref.tlc.run import Simulation
 from chc_ref.tlc.trace import Step, Trace
-from chc_ref.tlc.values import ModelValue
+from chc_ref.tlc.values import ModelValue, function
 
 SPEC = """---- MODULE Tokens ----
 EXTENDS Integers, Sequences
@@ -119,6 +119,29 @@ def test_runs_are_behaviours_as_a_whole_or_not_at_all(spec: tuple[Path, Path]) -
     assert numbers == [wrong, 7, 0, 5]
     assert isinstance(got[2], Mismatch)
     assert next(got[2].lines()) == f"step {wrong}, Put, is not one of the other side:"
+
+
+UNWRITTEN = """---- MODULE Unwritten ----
+EXTENDS Naturals
+VARIABLE x
+Raised(f) == IF f[1] < 9 THEN [f EXCEPT ![1] = @ + 1] ELSE f
+Init == x = Raised([n \\in 1 .. 2 |-> 0])
+Next == x' = Raised([n \\in 1 .. 2 |-> x[n]])
+====
+"""
+
+
+def test_function_that_is_not_written_out_is_compared_as_it_is(tmp_path: Path) -> None:
+    """Of ``<<n, 0>> = Raised(...)`` TLC makes what it would be of the function not raised."""
+    (tmp_path / "Unwritten.tla").write_text(UNWRITTEN)
+    (tmp_path / "Unwritten.cfg").write_text("INIT Init\nNEXT Next\n")
+    runs = [
+        Trace(tuple(Step("Next", function({"x": (one, 0)})) for one in counts))
+        for counts in ((1, 2, 3), (1, 1, 2), (0, 1, 2))
+    ]
+    files = tmp_path / "Unwritten.tla", tmp_path / "Unwritten.cfg"
+    found = validate(*files, runs, {"Next": "Next"})
+    assert [one and one.number for one in found] == [None, 1, 0]
 
 
 @pytest.mark.thorough

@@ -11,13 +11,19 @@ import pytest
 from graphs import HERE, Specified, Table, stated, within
 
 from chc_ref.check import model as models
+from chc_ref.check.mapping.chc import CHC
+from chc_ref.check.mapping.clone import Clone
 from chc_ref.check.mapping.failover import Failover
 from chc_ref.check.mapping.failover_row import FailoverRow
 from chc_ref.check.mapping.reallocation import Reallocation
 from chc_ref.check.mapping.reallocation_row import ReallocationRow
+from chc_ref.check.mapping.root_failover import RootFailover
 from chc_ref.check.mapping.shared_failover import SharedFailover
 from chc_ref.check.mapping.shared_object import SharedObject
-from chc_ref.system.composition import System
+from chc_ref.check.mapping.store_failover import StoreFailover
+from chc_ref.check.mapping.store_failover_flows import StoreFailoverFlows
+from chc_ref.system.composition import Happen, System
+from chc_ref.system.world import Checkpoint, Crash
 from chc_ref.tlc import behaviours
 from chc_ref.tlc.mapping import Mapping
 from chc_ref.tlc.run import Settings, Simulation
@@ -80,6 +86,45 @@ MOVES_IN_ROW: Table = {
 }
 """Systems of many million states."""
 
+FORKS: Table = {
+    "vertices": [
+        {"name": "pass", "nf": "pass", "instances": 2},
+        {"name": "count", "nf": "counter", "instances": 2},
+        {"name": "detect", "nf": "earliest"},
+    ],
+    "edges": [["pass", "count"], ["pass", "detect"]],
+    "packets": list("ADAD"),
+}
+CLONES: Table = {
+    "vertices": [{"name": "first", "nf": "pool"}, {"name": "last", "nf": "pool", "clones": True}],
+    "edges": [["first", "last"]],
+    "packets": list("ABA"),
+    "moves": [{"clone": "last.0"}, {"keep": "last.0'"}],
+}
+ROOT_FAILS: Table = {
+    "vertices": [{"name": "record", "nf": "recorder", "instances": 2}],
+    "packets": list("ADA"),
+    "moves": [{"flow": "A", "to": "record.0"}, {"flow": "A", "to": "record.1"}],
+    "persist_every": 2,
+    "fragile": ["root"],
+    "most_crashes": 2,
+}
+ROOT_AND_LOG: Table = {**ROOT_FAILS, "log": "store", "persist_every": 0}
+STORE_FAILS: Table = {
+    "vertices": [{"name": "pool", "nf": "pool", "instances": 2}],
+    "packets": list("ADA"),
+    "write_ahead": True,
+    "checkpoints": ["store"],
+    "fragile": ["store"],
+    "most_crashes": 2,
+}
+STORE_OF_FLOWS: Table = {
+    **STORE_FAILS,
+    "vertices": [{"name": "record", "nf": "recorder", "instances": 2}],
+    "packets": list("ABDA"),
+}
+"""Systems of more than a hundred thousand states, which no graph is compared of."""
+
 OF: dict[str, tuple[Table, Callable[[System], Specified]]] = {
     "moves": (MOVES, Reallocation),
     "fails": (FAILS, Failover),
@@ -87,6 +132,12 @@ OF: dict[str, tuple[Table, Callable[[System], Specified]]] = {
     "shares": (SHARES, SharedObject),
     "shares and fails": (SHARES_AND_FAILS, SharedFailover),
     "moves in a row": (MOVES_IN_ROW, ReallocationRow),
+    "forks": (FORKS, CHC),
+    "clones": (CLONES, Clone),
+    "root fails": (ROOT_FAILS, RootFailover),
+    "root and log fail": (ROOT_AND_LOG, RootFailover),
+    "store fails": (STORE_FAILS, StoreFailover),
+    "store of flows fails": (STORE_OF_FLOWS, StoreFailoverFlows),
 }
 
 RUNS = 4
@@ -100,11 +151,18 @@ def of(request: pytest.FixtureRequest) -> tuple[System, Specified]:
     return system, mapping(system)
 
 
+def weight(action: Any) -> int:
+    """Give how likely a step is: most are from inside, and few from outside are failures."""
+    if not isinstance(action, Happen):
+        return 6
+    return 1 if isinstance(action.event, Crash | Checkpoint) else 4
+
+
 def walk(system: System, seed: int) -> list[Any]:
-    """Take a run of the core to its end, step by step at random."""
+    """Take a run of the core to its end, step by step at random; packets come before failures."""
     chance, state, taken = random.Random(seed), system.initial, []
     while offers := list(system.actions(state)):
-        taken.append(chance.choice(offers))
+        taken.append(chance.choices(offers, [weight(one) for one in offers])[0])
         state = system.step(state, taken[-1])
     return taken
 
@@ -136,7 +194,8 @@ def test_runs_of_the_specification_are_runs_of_the_core(
     mapping = Mapping(to.state, to.action)
     files = within(to, tmp_path, extends=f"MC{type(to).__name__}", behaviour="Safety")
     settings = Settings(short=True, limit_s=300)
-    drawn = behaviours.simulate(*files, Simulation(RUNS, 60, 1), HERE / "specs", settings)
+    names = to.state(system.initial)
+    drawn = behaviours.simulate(*files, Simulation(RUNS, 60, 1), HERE / "specs", settings, names)
     assert len(drawn) == RUNS
     for run in drawn:
         taken, wrong = behaviours.follow(system, run, mapping)
