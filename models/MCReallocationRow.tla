@@ -50,6 +50,8 @@ NewestTenure(tenures, k) ==
     Max({n \in 1 .. Len(tenures) : tenures[n].since # Unknown})
 BeginsAsAsked(clock, before) == clock
 Anyway(marks, e) == TRUE
+AtAnyTime(r) == TRUE
+Never(e, heldOf) == FALSE
 EndIgnored(i, s, m) == s
 FewValues == {NoValue}
 Always == TRUE
