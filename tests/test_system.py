@@ -119,7 +119,8 @@ def test_the_composed_core_is_the_ideal_chain(request: pytest.FixtureRequest) ->
         "receivers",
         "replay_place",
     }
-    wanted |= {"shown_clock", "step", "tenure_at", "signals_early = False", "mark_waits = True"}
+    wanted |= {"shown_clock", "step", "tenure_at", "signals_early = False"}
+    rare = {"mark_waits"}  # behind what a move above holds: crash_above_moved reaches it
     # These have one outcome alone in the protocol, or guard what it never lets happen.
     always = ["announces", "asks_where_it_begins", "calls_back", "checkpoints_at_fence"]
     always += ["clears_target", "emulates", "fences_first", "forwards_again", "is_logged_ahead"]
@@ -147,7 +148,7 @@ def test_the_composed_core_is_the_ideal_chain(request: pytest.FixtureRequest) ->
     assert known == clauses.keys() | clauses_fired.NOT_IN_A_RUN.keys(), "a clause without a count"
     rules = {field.name for field in attrs.fields(Rules)} - {"name"}
     known = {name.partition(" ")[0] for name in wanted}
-    assert rules <= known, "a new rule is to be counted as well"
+    assert rules <= known | rare, "a new rule is to be counted as well"
 
 
 def test_a_user_that_comes_up_during_a_recovery_is_asked_too() -> None:
