@@ -95,26 +95,24 @@ def meets(model: str, step: Callable[..., Any]) -> bool:
     return False
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", ["crash_in_move"])
-def test_who_owns_nothing_has_nothing_to_update(model: str, request: pytest.FixtureRequest) -> None:
+def test_who_owns_nothing_has_nothing_to_update(model: str) -> None:
     """OwnsWhateverItIsGiven (MOVE-4): the flow's next tenure has begun, so this one is done.
 
     All that the packet updates is on record, and an update that is on record is not made again
     (DUP-2): whether it is sent, as the fault does, or only looked up, the store answers the same.
     """
-    if not request.config.getoption("--model-check"):
-        return
     assert meets(model, is_unowned)
     assert searched(model, is_not_recorded) is Verdict.HOLDS
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("model", ["copies_updated"])
-def test_who_updates_has_no_copy_to_call_back(model: str, request: pytest.FixtureRequest) -> None:
+def test_who_updates_has_no_copy_to_call_back(model: str) -> None:
     """UpdaterNotCalledBack (CACHE-3): an update drops the copy (finding 23), so a call finds none.
 
     A later copy comes with an answer to a later read, and FIFO channels bring the call before it.
     """
-    if not request.config.getoption("--model-check"):
-        return
     assert meets(model, is_called_back)
     assert searched(model, spoil) is Verdict.HOLDS
