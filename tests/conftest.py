@@ -10,7 +10,7 @@ from commands import ROOT, Chc, Done
 
 from chc_ref.cli import main
 
-THOROUGH = "takes seconds, and tells in more words what others tell: runs with --model-check"
+THOROUGH = "takes seconds: runs with --model-check"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -328,15 +328,11 @@ def _at_work(folder: Path) -> list[tuple[str, int]]:
     return [(seed, int(pid)) for seed, pid in (one.split(".") for one in sorted(begun - ended))]
 
 
+@pytest.mark.thorough
 def test_a_cluster_gives_the_same_and_survives_a_lost_worker(
-    folder: Path, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+    folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A real local cluster; one of its workers is killed in the middle of a job.
-
-    Only with ``--model-check``, which affords its processes.
-    """
-    if not request.config.getoption("--model-check"):
-        return
+    """A real local cluster; one of its workers is killed in the middle of a job."""
     many = [attrs.evolve(_job(folder), walks=20, seed=seed) for seed in range(6)]
     wanted = {job: jobs.run(job).findings for job in many}
     monkeypatch.setattr(run, "run", _slow)

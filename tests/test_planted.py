@@ -242,11 +242,15 @@ QUICK = {
 """Those that are found at once: the others with ``--model-check``."""
 
 
-@pytest.mark.parametrize("name", sorted(FOUND))
-def test_a_fault_is_found(name: str, request: pytest.FixtureRequest) -> None:
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in QUICK else pytest.mark.thorough)
+        for name in sorted(FOUND)
+    ],
+)
+def test_a_fault_is_found(name: str) -> None:
     """The model holds otherwise: ``pytest --model-check`` and test_ablations.py see to that."""
-    if name not in QUICK and not request.config.getoption("--model-check"):
-        return
     rules, states = FAULTS[name].rules, 5_000_000 if name in LARGE else 1_000_000
     report = Explorer(load(MODELS / f"{FOUND[name]}.toml"), rules, Limits(states, 120.0)).run()
     assert report.verdict is Verdict.VIOLATED, report.violated
