@@ -204,6 +204,25 @@ def test_a_clone_that_is_not_told_to_speak_stays_mute() -> None:
     assert of_kind(sends, Delete) + of_kind(sends, Output) == []
 
 
+def test_a_mute_clone_says_that_a_flow_has_passed_behind_what_it_has_kept() -> None:
+    """CLONE-3, MOVE-6: it hands the flow over at once, but the other host may still send of it."""
+    state, _ = _host("w.0'", packet_of_a(1), state=NodeState())
+    state = attrs.evolve(state, instance=attrs.evolve(state.instance, mute=True))
+    state, _ = _host("w.0'", _granted(1), state=state)
+    marks = [Received(source, LastMark("A", 1)) for source in _node("w.0'").instance.upstream]
+    given: list[Send] = []
+    for mark in marks:
+        state, sends = _node("w.0'").step(state, mark)
+        given += sends
+    assert of_kind(given, Release)
+    assert of_kind(given, Passed) == []
+    state, sends = _host("w.0'", Speak(), state=state)
+    assert of_kind(sends, Delete)
+    assert of_kind(sends, Passed) == []
+    _, sends = _host("w.0'", Deleted(1, (), True, 0), state=state)
+    assert [type(send.message) for send in sends if send.to == "sink"] == [Output, Passed]
+
+
 # --------------------------------------------------------------------------- store and queues
 
 
