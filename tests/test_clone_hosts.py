@@ -17,6 +17,7 @@ from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.client import ClientState
 from chc_ref.core.messages import (
     Acquire,
+    Again,
     Apply,
     Committed,
     Crashed,
@@ -124,6 +125,15 @@ def test_a_host_with_no_delete_to_wait_for_is_over_at_once(events: tuple[Any, ..
     for _ in range(2):  # the second one finds it down
         state, sends = _host("w.0", Stop(), state=state)
         assert (state, sends) == (DOWN, [Send("sink", Over("w.0"))])
+
+
+def test_a_stopped_host_repeats_its_delete_for_a_new_root() -> None:
+    """CLONE-3, REC-3: the old one may have failed before it answered."""
+    state, sends = _host("w.0", packet_of_a(1), _granted(1), Stop())
+    deletes = of_kind(sends, Delete)
+    stopped, again = _host("w.0", Again(), state=state)
+    assert (stopped, again) == (state, deletes)
+    assert _host("w.0", DELETED, state=stopped)[0] == DOWN
 
 
 def test_a_stopped_host_that_fails_is_over() -> None:

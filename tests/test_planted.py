@@ -154,6 +154,7 @@ FOUND = {
     "StartsWithoutMoves": "crash_above_moves",
     "StartsWithoutRoutes": "crash_above_routed",
     "StartsWithoutScales": "scale_in_crash_above",
+    "StoppedAndDeaf": "clone_root",
     "TenureBeginsBehindItsFirst": "ablation_scales_at_once",
     "TenureBeginsOneLater": "ablation_scales_at_once",
     "TrimsTooFar": "store_after_nf",

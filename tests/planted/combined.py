@@ -11,7 +11,17 @@ from __future__ import annotations
 
 import attrs
 
-from chc_ref.core.messages import Apply, Cache, LastMark, Packet, Passed, Received, Send, Start
+from chc_ref.core.messages import (
+    Again,
+    Apply,
+    Cache,
+    LastMark,
+    Packet,
+    Passed,
+    Received,
+    Send,
+    Start,
+)
 from chc_ref.core.operations import Draw
 from chc_ref.core.values import count_of, identity_of
 from chc_ref.variants import each, variant
@@ -169,6 +179,15 @@ class CloneMarksAtOnce:
 
     def marks_stay_mute(mute):
         return False
+
+
+@variant(clauses=("CLONE-3", "REC-3"))
+class StoppedAndDeaf:
+    """A host that is to stop does not repeat its last delete for a new root."""
+
+    def step(address, event, before, after, sends):
+        asked = isinstance(getattr(event, "message", None), Again)
+        return after, [] if asked and "." in address and before.stopping else sends
 
 
 @variant(clauses=("REC-5", "REC-6"))
