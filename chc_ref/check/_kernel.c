@@ -125,15 +125,22 @@ static inline u32 mix_all(const u32 *of, size_t n) {
     return (u32)(x * 0xD6E8FEB86659FD93u >> 32);
 }
 
+/* Tables where who does not find his place takes the next one that is free. They are filled up to
+ * three quarters, and grow to twice their size; by a quarter where that is much memory. */
+#define CROWDED(n, room) ((n) >= (room) / 4 * 3)
+#define WIDER(room) ((room) < LARGE ? 2 * (room) + 1024 : (room) + (room) / 4)
+
+static inline size_t place_of(u32 hash, size_t room) { return (u64)hash * room >> 32; }
+static inline size_t next_place(size_t i, size_t room) { return i + 1 == room ? 0 : i + 1; }
+
 /* Map of 64-bit keys, of which none is ABSENT, to 64-bit values. */
 typedef struct {
     u64 *at; /* key, value, key, value ... */
     size_t n, room;
-    int shift; /* leaves as many bits as places are numbered by */
 } Map;
 
 static inline size_t map_place(const Map *map, u64 key) {
-    return key * 0x9E3779B97F4A7C15u >> map->shift;
+    return place_of((u32)(key * 0x9E3779B97F4A7C15u >> 32), map->room);
 }
 
 static inline void map_fetch(const Map *map, u64 key) {
@@ -142,7 +149,7 @@ static inline void map_fetch(const Map *map, u64 key) {
 
 static inline u64 map_get(const Map *map, u64 key) {
     if (!map->room) return ABSENT;
-    for (size_t i = map_place(map, key);; i = (i + 1) & (map->room - 1)) {
+    for (size_t i = map_place(map, key);; i = next_place(i, map->room)) {
         u64 found = map->at[2 * i];
         if (found == key) return map->at[2 * i + 1];
         if (found == ABSENT) return ABSENT;
@@ -150,10 +157,9 @@ static inline u64 map_get(const Map *map, u64 key) {
 }
 
 static int map_put(Map *map, u64 key, u64 value) {
-    if (2 * (map->n + 1) > map->room) {
+    if (CROWDED(map->n, map->room)) {
         Map wider = {0};
-        wider.room = map->room ? 2 * map->room : 1024;
-        wider.shift = __builtin_clzll(wider.room) + 1;
+        wider.room = WIDER(map->room);
         wider.at = memory(2 * wider.room * sizeof(u64));
         if (!wider.at) {
             PyErr_NoMemory();
@@ -166,7 +172,7 @@ static int map_put(Map *map, u64 key, u64 value) {
         *map = wider;
     }
     size_t i = map_place(map, key);
-    while (map->at[2 * i] != ABSENT) i = (i + 1) & (map->room - 1);
+    while (map->at[2 * i] != ABSENT) i = next_place(i, map->room);
     map->at[2 * i] = key;
     map->at[2 * i + 1] = value;
     map->n++;
@@ -195,7 +201,7 @@ static inline size_t length(const Interner *of, u32 id) {
 static inline size_t count(const Interner *of) { return of->n; }
 
 static int widen_index(Interner *of) {
-    size_t room = of->room ? 2 * of->room : 1024;
+    size_t room = WIDER(of->room);
     u64 *index = memory(room * sizeof(u64));
     if (!index) {
         PyErr_NoMemory();
@@ -204,8 +210,8 @@ static int widen_index(Interner *of) {
     memset(index, 0xFF, room * sizeof(u64));
     for (size_t j = 0; j < of->room; j++) {
         if (of->index[j] == ABSENT) continue;
-        size_t i = of->index[j] >> 32 & (room - 1);
-        while (index[i] != ABSENT) i = (i + 1) & (room - 1);
+        size_t i = place_of((u32)(of->index[j] >> 32), room);
+        while (index[i] != ABSENT) i = next_place(i, room);
         index[i] = of->index[j];
     }
     free(of->index);
@@ -222,21 +228,21 @@ static inline int are_same(const u32 *one, const u32 *other, size_t n) {
 
 /* Fetch what tells the id of a sequence of the width of all, and then that sequence itself. */
 static inline void fetch_index(const Interner *of, const u32 *values) {
-    if (of->room) __builtin_prefetch(of->index + (mix_all(values, of->width) & (of->room - 1)));
+    if (of->room) __builtin_prefetch(of->index + place_of(mix_all(values, of->width), of->room));
 }
 
 static inline void fetch_sequence(const Interner *of, const u32 *values) {
     if (!of->room) return;
-    u64 found = of->index[mix_all(values, of->width) & (of->room - 1)];
+    u64 found = of->index[place_of(mix_all(values, of->width), of->room)];
     if (found != ABSENT) __builtin_prefetch(sequence(of, (u32)found));
 }
 
 /* Give the id of a sequence, or NONE and an error. */
 static u32 intern(Interner *of, const u32 *values, size_t n) {
-    if (2 * (of->n + 1) > of->room && widen_index(of)) return NONE;
+    if (CROWDED(of->n, of->room) && widen_index(of)) return NONE;
     u32 hash = mix_all(values, n);
-    size_t i = hash & (of->room - 1);
-    for (; of->index[i] != ABSENT; i = (i + 1) & (of->room - 1)) {
+    size_t i = place_of(hash, of->room);
+    for (; of->index[i] != ABSENT; i = next_place(i, of->room)) {
         u32 id = (u32)of->index[i];
         if (of->index[i] >> 32 == hash && length(of, id) == n && are_same(sequence(of, id), values, n))
             return id;
