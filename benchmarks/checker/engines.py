@@ -12,6 +12,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -73,20 +74,18 @@ class Child:
     def __init__(self, command: list[str], folder: Path, limit_s: float) -> None:
         self.tool = Path(command[0]).name
         self.stopped = False
-        self.process = subprocess.Popen(
-            command,
-            cwd=folder,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
+        self.command, self.folder = command, folder
+        self.process: subprocess.Popen[str] | None = None
         self.timer = threading.Timer(min(limit_s, threading.TIMEOUT_MAX), self._stop)
         self.timer.daemon = True
 
     def _stop(self) -> None:
         self.stopped = True
-        self.process.kill()
+        self._kill()
+
+    def _kill(self) -> None:
+        if self.process:
+            self.process.kill()
 
     def run(self, marks: tuple[str, ...] = ()) -> tuple[str, list[tuple[float, float]]]:
         """Give what it printed, and (time, processor time) of the first line with each mark.
@@ -97,33 +96,52 @@ class Child:
 
         """
         lines, times = list[str](), dict[str, tuple[float, float]]()
-        assert self.process.stdout is not None  # it was asked for
-        self.timer.start()
+        # Who is told to end while the child starts would not know yet that there is one.
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         try:
-            for line in self.process.stdout:
+            try:
+                process = self.process = self._start(mask)
+            finally:
+                signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+            assert process.stdout is not None  # it was asked for
+            self.timer.start()
+            for line in process.stdout:
                 lines.append(line)
                 for mark in marks:
                     if mark in line and mark not in times:
-                        times[mark] = time.monotonic(), self._used()
-            _, status, self.usage = os.wait4(self.process.pid, 0)
-            self.process.returncode = os.waitstatus_to_exitcode(status)
+                        times[mark] = time.monotonic(), used_by(process.pid)
+            _, status, self.usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
         finally:  # also when this process is told to end
             self.timer.cancel()
-            self.process.kill()
+            self._kill()
         text = "".join(lines)
         if self.stopped:
             raise StoppedError
-        if self.process.returncode or times.keys() != set(marks):
+        if process.returncode or times.keys() != set(marks):
             said = text.strip().splitlines() or ["it printed nothing"]
             raise ToolError(f"{self.tool} failed: {said[-1][:200]}")
         return text, [times[mark] for mark in marks]
 
-    def _used(self) -> float:
-        try:
-            times = psutil.Process(self.process.pid).cpu_times()
-        except psutil.Error:  # it has just ended
-            return 0.0
-        return times.user + times.system
+    def _start(self, mask: set[int | signal.Signals]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            self.command,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+            preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, mask),
+        )
+
+
+def used_by(pid: int) -> float:
+    """Give the processor time of a process that may just have ended, in seconds."""
+    try:
+        times = psutil.Process(pid).cpu_times()
+    except psutil.Error:
+        return 0.0
+    return times.user + times.system
 
 
 def search(engine: str, python: str = sys.executable) -> Engine:

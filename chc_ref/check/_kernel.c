@@ -12,9 +12,9 @@
  *      while the states that were put off are done;
  *   3. new states get their numbers, in order, and are judged.
  *
- * Numbers, and so the shortest way to a state, are the same with any number of threads. A state
- * takes 8 octets, in order of discovery, and its share of a table of numbers. No parents are
- * kept: the way to a state is found again by expanding the levels before it.
+ * Numbers, and so the shortest way to a state, are the same with any number of threads. States are
+ * kept in order of discovery, each in as few octets as its halves' ids need, beside a table of
+ * numbers. No parents are kept: the way to a state is found again by expanding the levels before it.
  */
 
 #define PY_SSIZE_T_CLEAN
@@ -125,15 +125,22 @@ static inline u32 mix_all(const u32 *of, size_t n) {
     return (u32)(x * 0xD6E8FEB86659FD93u >> 32);
 }
 
+/* Tables where who does not find his place takes the next one that is free. They are filled up to
+ * three quarters, and grow to twice their size; by a quarter where that is much memory. */
+#define CROWDED(n, room) ((n) >= (room) / 4 * 3)
+#define WIDER(room) ((room) < LARGE ? 2 * (room) + 1024 : (room) + (room) / 4)
+
+static inline size_t place_of(u32 hash, size_t room) { return (u64)hash * room >> 32; }
+static inline size_t next_place(size_t i, size_t room) { return i + 1 == room ? 0 : i + 1; }
+
 /* Map of 64-bit keys, of which none is ABSENT, to 64-bit values. */
 typedef struct {
     u64 *at; /* key, value, key, value ... */
     size_t n, room;
-    int shift; /* leaves as many bits as places are numbered by */
 } Map;
 
 static inline size_t map_place(const Map *map, u64 key) {
-    return key * 0x9E3779B97F4A7C15u >> map->shift;
+    return place_of((u32)(key * 0x9E3779B97F4A7C15u >> 32), map->room);
 }
 
 static inline void map_fetch(const Map *map, u64 key) {
@@ -142,7 +149,7 @@ static inline void map_fetch(const Map *map, u64 key) {
 
 static inline u64 map_get(const Map *map, u64 key) {
     if (!map->room) return ABSENT;
-    for (size_t i = map_place(map, key);; i = (i + 1) & (map->room - 1)) {
+    for (size_t i = map_place(map, key);; i = next_place(i, map->room)) {
         u64 found = map->at[2 * i];
         if (found == key) return map->at[2 * i + 1];
         if (found == ABSENT) return ABSENT;
@@ -150,10 +157,9 @@ static inline u64 map_get(const Map *map, u64 key) {
 }
 
 static int map_put(Map *map, u64 key, u64 value) {
-    if (2 * (map->n + 1) > map->room) {
+    if (CROWDED(map->n, map->room)) {
         Map wider = {0};
-        wider.room = map->room ? 2 * map->room : 1024;
-        wider.shift = __builtin_clzll(wider.room) + 1;
+        wider.room = WIDER(map->room);
         wider.at = memory(2 * wider.room * sizeof(u64));
         if (!wider.at) {
             PyErr_NoMemory();
@@ -166,7 +172,7 @@ static int map_put(Map *map, u64 key, u64 value) {
         *map = wider;
     }
     size_t i = map_place(map, key);
-    while (map->at[2 * i] != ABSENT) i = (i + 1) & (map->room - 1);
+    while (map->at[2 * i] != ABSENT) i = next_place(i, map->room);
     map->at[2 * i] = key;
     map->at[2 * i + 1] = value;
     map->n++;
@@ -195,7 +201,7 @@ static inline size_t length(const Interner *of, u32 id) {
 static inline size_t count(const Interner *of) { return of->n; }
 
 static int widen_index(Interner *of) {
-    size_t room = of->room ? 2 * of->room : 1024;
+    size_t room = WIDER(of->room);
     u64 *index = memory(room * sizeof(u64));
     if (!index) {
         PyErr_NoMemory();
@@ -204,8 +210,8 @@ static int widen_index(Interner *of) {
     memset(index, 0xFF, room * sizeof(u64));
     for (size_t j = 0; j < of->room; j++) {
         if (of->index[j] == ABSENT) continue;
-        size_t i = of->index[j] >> 32 & (room - 1);
-        while (index[i] != ABSENT) i = (i + 1) & (room - 1);
+        size_t i = place_of((u32)(of->index[j] >> 32), room);
+        while (index[i] != ABSENT) i = next_place(i, room);
         index[i] = of->index[j];
     }
     free(of->index);
@@ -222,21 +228,21 @@ static inline int are_same(const u32 *one, const u32 *other, size_t n) {
 
 /* Fetch what tells the id of a sequence of the width of all, and then that sequence itself. */
 static inline void fetch_index(const Interner *of, const u32 *values) {
-    if (of->room) __builtin_prefetch(of->index + (mix_all(values, of->width) & (of->room - 1)));
+    if (of->room) __builtin_prefetch(of->index + place_of(mix_all(values, of->width), of->room));
 }
 
 static inline void fetch_sequence(const Interner *of, const u32 *values) {
     if (!of->room) return;
-    u64 found = of->index[mix_all(values, of->width) & (of->room - 1)];
+    u64 found = of->index[place_of(mix_all(values, of->width), of->room)];
     if (found != ABSENT) __builtin_prefetch(sequence(of, (u32)found));
 }
 
 /* Give the id of a sequence, or NONE and an error. */
 static u32 intern(Interner *of, const u32 *values, size_t n) {
-    if (2 * (of->n + 1) > of->room && widen_index(of)) return NONE;
+    if (CROWDED(of->n, of->room) && widen_index(of)) return NONE;
     u32 hash = mix_all(values, n);
-    size_t i = hash & (of->room - 1);
-    for (; of->index[i] != ABSENT; i = (i + 1) & (of->room - 1)) {
+    size_t i = place_of(hash, of->room);
+    for (; of->index[i] != ABSENT; i = next_place(i, of->room)) {
         u32 id = (u32)of->index[i];
         if (of->index[i] >> 32 == hash && length(of, id) == n && are_same(sequence(of, id), values, n))
             return id;
@@ -304,6 +310,37 @@ typedef struct {
     size_t n, room;
 } Keys;
 
+/* States in order of discovery, each in as few octets as the numbers of its halves need. */
+typedef struct {
+    u8 *at;
+    size_t n, room; /* states; octets */
+    int octets;     /* of one state: 1 to 8 */
+    int shift;      /* how many of its bits are of the second half */
+} States;
+
+#define BEHIND 8 /* octets that may be read behind the last one */
+
+static inline u64 state_at(const States *states, size_t number) {
+    u64 bits;
+    memcpy(&bits, states->at + number * states->octets, sizeof bits);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    bits = __builtin_bswap64(bits);
+#endif
+    bits &= ~(u64)0 >> (64 - 8 * states->octets);
+    return bits >> states->shift << 32 | (bits & ~(~(u64)0 << states->shift));
+}
+
+/* Only its own octets are written, for other threads write those beside it. */
+static inline void put_state(States *states, size_t number, u64 key) {
+    u64 bits = key >> 32 << states->shift | (u32)key;
+    u8 *at = states->at + number * states->octets;
+    for (int i = 0; i < states->octets; i++) at[i] = (u8)(bits >> 8 * i);
+}
+
+static inline void fetch_state(const States *states, size_t number) {
+    __builtin_prefetch(states->at + number * states->octets);
+}
+
 /* What Python is asked: methods and tables of Cells, and what it says of the system. */
 enum { MOVES, POKED, URGENT, CELL, PLAIN, HEADS, TAKEN, PUT_BY, PUTS, IDS, VALUES, INBOXES, ASKED };
 static const char *const ASKED_OF[ASKED] = {"moves", "poked", "urgent", "cell",   "plain",
@@ -348,7 +385,7 @@ typedef struct Kernel {
     Map good;        /* pairs of summaries of which nothing is violated */
     Ints queue, across, work, later;
 
-    Keys states;
+    States states;
     Part parts[MOST_THREADS];
     Ints levels; /* number of the first state of each level */
     u64 transitions;
@@ -802,7 +839,7 @@ static inline void fetch_pokes(const Kernel *k, u64 key) {
 
 static void first_step(Worker *w) {
     Kernel *k = w->kernel;
-    const u64 *states = k->states.at + k->from;
+    const States *states = &k->states;
     size_t from = k->rows * w->number / k->threads, to = k->rows * (w->number + 1) / k->threads;
     for (int t = 0; t < k->threads; t++) w->out[t].n = 0;
     w->done = 0;
@@ -810,11 +847,11 @@ static void first_step(Worker *w) {
         size_t end = block + BLOCK < to ? block + BLOCK : to;
         w->row.n = 0;
         for (size_t row = block; row < end; row++) {
-            if (row + 3 * BLOCK < to) fetch_starts(k, states[row + 3 * BLOCK]);
-            if (row + 2 * BLOCK < to) fetch_moves(k, states[row + 2 * BLOCK]);
-            if (row + BLOCK < to) fetch_pokes(k, states[row + BLOCK]);
+            if (row + 3 * BLOCK < to) fetch_starts(k, state_at(states, k->from + row + 3 * BLOCK));
+            if (row + 2 * BLOCK < to) fetch_moves(k, state_at(states, k->from + row + 2 * BLOCK));
+            if (row + BLOCK < to) fetch_pokes(k, state_at(states, k->from + row + BLOCK));
             size_t begun = w->row.n;
-            int n = expand(k, states[row], &w->row, NULL, 0);
+            int n = expand(k, state_at(states, k->from + row), &w->row, NULL, 0);
             if (n == NO_MEMORY) w->out_of_memory = 1;
             if (n < 0) w->row.n = begun;
             k->counts[row] = n < 0 ? PUT_OFF : (u32)n;
@@ -859,7 +896,7 @@ static inline u32 look_up(
         const Bucket *at = part->at + b;
         for (u32 like = slots_with(at, tag); like; like &= like - 1) {
             u32 number = at->numbers[__builtin_ctz(like)];
-            u64 other = number >= FRESH ? news->at[number - FRESH].key : k->states.at[number];
+            u64 other = number >= FRESH ? news->at[number - FRESH].key : state_at(&k->states, number);
             if (other == key) return number;
         }
         u32 free = slots_with(at, 0);
@@ -915,7 +952,7 @@ static int widen(Kernel *k, int number, size_t more) {
     size_t seen = 0, done = 0;
     for (size_t i = 0; i < k->states.n || done < seen; i++) {
         if (i < k->states.n) {
-            u64 hash = mix(k->states.at[i]);
+            u64 hash = mix(state_at(&k->states, i));
             if (part_of(k, hash) != number) continue;
             __builtin_prefetch(part->at + bucket_of(part, hash), 1);
             coming[seen % AHEAD].hash = hash;
@@ -969,7 +1006,7 @@ static int look_up_all(Worker *w, const Items *items, u32 late) {
             const Bucket *at = part->at + bucket_of(part, hash);
             u32 like = slots_with(at, tag_of(hash));
             u32 number = like ? at->numbers[__builtin_ctz(like)] : FRESH;
-            if (number < FRESH) __builtin_prefetch(k->states.at + number);
+            if (number < FRESH) fetch_state(&k->states, number);
         }
         if (i < FAR) continue;
         const Item *item = &items->at[i - FAR];
@@ -1032,7 +1069,7 @@ static void third_step(Worker *w) {
         const New *one = &w->news.at[i];
         if (one->number == NONE) continue;
         part->at[one->bucket].numbers[one->slot] = one->number;
-        k->states.at[one->number] = one->key;
+        put_state(&k->states, one->number, one->key);
         u32 left = k->summary[0].at[one->key >> 32], right = k->summary[1].at[(u32)one->key];
         k->doubts[one->number - k->states.n] =
             left == NONE || right == NONE || !is_sure(left, right) ||
@@ -1221,6 +1258,25 @@ static New *next_new(const Worker *w, Next *next) {
     return !one || (other && other->place < one->place) ? other : one;
 }
 
+static inline int bits_for(size_t n) { return n > 1 ? 64 - __builtin_clzll(n - 1) : 0; }
+
+/* Make room for `n` states. Where there have come to be more halves than fit into the octets of a
+ * state, all are written anew, the last one first, for none gets fewer octets than it had. */
+static int make_room(Kernel *k, size_t n) {
+    States *states = &k->states, anew = *states;
+    int first = bits_for(count(&k->halves[0])), second = bits_for(count(&k->halves[1]));
+    if (first > 8 * states->octets - states->shift || second > states->shift) {
+        while (first + second > 8 * anew.octets) anew.octets++;
+        anew.shift = second + (8 * anew.octets - first - second) / 2;
+    }
+    if (grow((void **)&anew.at, &anew.room, n * anew.octets + BEHIND, 1)) return -1;
+    *states = (States){anew.at, states->n, anew.room, states->octets, states->shift};
+    if (anew.octets != states->octets || anew.shift != states->shift)
+        for (size_t i = states->n; i--;) put_state(&anew, i, state_at(states, i));
+    *states = anew;
+    return 0;
+}
+
 /* Number the new states of a chunk, in order, and keep their places. */
 static int number_new(Kernel *k) {
     Next next[MOST_THREADS] = {{0, 0}};
@@ -1243,14 +1299,14 @@ static int number_new(Kernel *k) {
         *(one->moved ? &next[best].moved : &next[best].at) += 1;
         first[best] = next_new(&k->workers[best], &next[best]);
     }
-    return grow((void **)&k->states.at, &k->states.room, n, sizeof(u64)) ||
+    return make_room(k, n) ||
            grow((void **)&k->doubts, &k->doubts_room, k->places.n, 1);
 }
 
 /* Expand a state of the chunk, and hand its successors to the parts of the table. */
 static int expand_alone(Kernel *k, u32 row, int *error) {
     k->alone.n = 0;
-    int n = expand_fully(k, k->states.at[k->from + row], &k->alone, NULL);
+    int n = expand_fully(k, state_at(&k->states, k->from + row), &k->alone, NULL);
     if (n < 0) { /* what came before it still counts */
         k->rows = row;
         *error = 1;
@@ -1272,7 +1328,7 @@ static int expand_alone(Kernel *k, u32 row, int *error) {
 /* Expand `rows` states from `from` on, and begin to look up what comes of them. Fewer where Python
  * fails: then `*error` is set. */
 static int expand_chunk(Kernel *k, int *error) {
-    const u64 *states = k->states.at + k->from;
+    const States *states = &k->states;
     if (together(k, EXPAND)) return -1;
     begin_step(k, LOOK_UP); /* by the other threads, while Python is asked here */
     for (int t = 0; t < k->threads; t++) k->late[t].n = 0;
@@ -1283,9 +1339,9 @@ static int expand_chunk(Kernel *k, int *error) {
     size_t n = k->put_off.n;
     enum { NEAR = 4 }; /* what they need is fetched first, as far as it is known already */
     for (size_t i = 0; i < n && !*error; i++) {
-        if (i + 3 * NEAR < n) fetch_starts(k, states[row[i + 3 * NEAR]]);
-        if (i + 2 * NEAR < n) fetch_moves(k, states[row[i + 2 * NEAR]]);
-        if (i + NEAR < n) fetch_pokes(k, states[row[i + NEAR]]);
+        if (i + 3 * NEAR < n) fetch_starts(k, state_at(states, k->from + row[i + 3 * NEAR]));
+        if (i + 2 * NEAR < n) fetch_moves(k, state_at(states, k->from + row[i + 2 * NEAR]));
+        if (i + NEAR < n) fetch_pokes(k, state_at(states, k->from + row[i + NEAR]));
         if (expand_alone(k, row[i], error)) return -1;
     }
     return 0;
@@ -1293,8 +1349,9 @@ static int expand_chunk(Kernel *k, int *error) {
 
 /* Add the first state. */
 static int begin(Kernel *k, u64 key) {
-    if (grow((void **)&k->states.at, &k->states.room, 1, sizeof(u64))) return -1;
-    k->states.at[k->states.n++] = key;
+    k->states.octets = 1;
+    if (make_room(k, 1)) return -1;
+    put_state(&k->states, k->states.n++, key);
     if (add(&k->levels, 0)) return -1;
     for (int t = 0; t < k->threads; t++)
         if (widen(k, t, 1)) {
@@ -1335,7 +1392,7 @@ static PyObject *searched(
     PyObject *result = NULL, *type = NULL, *value = NULL, *trace = NULL;
     PyObject *wrong = NULL;
     for (; k->judged < k->states.n; k->judged++) { /* the first, or what came after a violation */
-        wrong = judged(k, summary, judge, k->states.at[k->judged]);
+        wrong = judged(k, summary, judge, state_at(&k->states, k->judged));
         if (!wrong) return NULL;
         if (wrong != Py_None) return outcome(k, wrong, (long long)k->judged, "");
         Py_CLEAR(wrong);
@@ -1385,7 +1442,7 @@ static PyObject *searched(
                 if (number >= known + stop && last == k->states.n)
                     last = known + end_of_row(places, stop);
                 if (number >= last) break;
-                wrong = judged(k, summary, judge, k->states.at[number]);
+                wrong = judged(k, summary, judge, state_at(&k->states, number));
                 if (!wrong) goto done;
                 if (wrong == Py_None)
                     Py_CLEAR(wrong);
@@ -1454,7 +1511,7 @@ static int is_state(Kernel *k, unsigned long long number) {
 static PyObject *kernel_row(Kernel *k, PyObject *argument) {
     unsigned long long number = PyLong_AsUnsignedLongLong(argument);
     if (PyErr_Occurred() || !is_state(k, number)) return NULL;
-    return row_of(k, k->states.at[number]);
+    return row_of(k, state_at(&k->states, number));
 }
 
 static int is_key(Kernel *k, u64 key) {
@@ -1492,9 +1549,18 @@ static PyObject *kernel_saved(Kernel *k, PyObject *Py_UNUSED(nothing)) {
     for (size_t i = 0; levels && i < k->levels.n; i++)
         PyList_SET_ITEM(levels, i, PyLong_FromUnsignedLong(k->levels.at[i]));
     if (!levels) return NULL;
+    PyObject *keys = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)(k->states.n * sizeof(u64)));
+    if (!keys) {
+        Py_DECREF(levels);
+        return NULL;
+    }
+    for (size_t i = 0; i < k->states.n; i++) {
+        u64 key = state_at(&k->states, i);
+        memcpy(PyBytes_AS_STRING(keys) + i * sizeof key, &key, sizeof key);
+    }
     const Ints *left = &k->halves[0].all, *right = &k->halves[1].all;
     return Py_BuildValue(
-        "y#y#y#NnKn", k->states.at, (Py_ssize_t)(k->states.n * sizeof(u64)), left->at,
+        "Ny#y#NnKn", keys, left->at,
         (Py_ssize_t)(left->n * sizeof(u32)), right->at, (Py_ssize_t)(right->n * sizeof(u32)),
         levels, (Py_ssize_t)k->from, (unsigned long long)k->transitions, (Py_ssize_t)k->judged
     );
@@ -1518,9 +1584,13 @@ static PyObject *kernel_restore(Kernel *k, PyObject *arguments) {
             if (half_of(k, side, half) == NONE) return NULL;
         }
     }
-    k->states.n = (size_t)n / sizeof(u64);
-    if (grow((void **)&k->states.at, &k->states.room, k->states.n, sizeof(u64))) return NULL;
-    memcpy(k->states.at, keys, (size_t)n);
+    k->states.n = 0; /* what it had is not looked at again */
+    if (make_room(k, (size_t)n / sizeof(u64))) return NULL;
+    for (; k->states.n < (size_t)n / sizeof(u64); k->states.n++) {
+        u64 key;
+        memcpy(&key, keys + k->states.n * sizeof key, sizeof key);
+        put_state(&k->states, k->states.n, key);
+    }
     k->levels.n = 0;
     for (Py_ssize_t i = 0; i < PyList_GET_SIZE(levels); i++)
         if (add(&k->levels, (u32)PyLong_AsUnsignedLong(PyList_GET_ITEM(levels, i)))) return NULL;
@@ -1539,7 +1609,7 @@ static PyObject *kernel_successors(Kernel *k, PyObject *argument) {
     PyObject *found = PyList_New(0);
     Keys out = {0};
     Ints codes = {0};
-    int n = found ? expand_fully(k, k->states.at[number], &out, &codes) : -1;
+    int n = found ? expand_fully(k, state_at(&k->states, number), &out, &codes) : -1;
     for (int i = 0; i < n; i++) {
         u64 hash = mix(out.at[i]);
         const Part *part = &k->parts[part_of(k, hash)];
@@ -1565,13 +1635,13 @@ static PyObject *kernel_path(Kernel *k, PyObject *argument) {
     Ints codes = {0};
     size_t level = k->levels.n - 1;
     while (path && number) {
-        u64 sought = k->states.at[number];
+        u64 sought = state_at(&k->states, number);
         while (k->levels.at[level] > number) level--;
         size_t from = k->levels.at[level - 1];
         int found = -1;
         for (; found < 0; from++) {
             out.n = codes.n = 0;
-            int n = expand_fully(k, k->states.at[from], &out, &codes);
+            int n = expand_fully(k, state_at(&k->states, from), &out, &codes);
             if (n < 0) goto failed;
             for (int i = 0; i < n && found < 0; i++)
                 if (out.at[i] == sought) found = i;
@@ -1601,7 +1671,7 @@ static int mark_cells(const Kernel *k, int side, u8 **cells, size_t *room) {
     u8 *occurs = calloc(count(halves) + 1, 1);
     if (!occurs) return -1;
     for (size_t i = 0; i < k->states.n; i++)
-        occurs[side ? (u32)k->states.at[i] : k->states.at[i] >> 32] = 1;
+        occurs[(u32)(state_at(&k->states, i) >> (side ? 0 : 32))] = 1;
     int failed = 0;
     for (u32 half = 0; half < count(halves) && !failed; half++)
         for (int place = 0; occurs[half] && place < k->width[side] && !failed; place++) {
@@ -1642,7 +1712,7 @@ static PyObject *kernel_cells(Kernel *k, PyObject *Py_UNUSED(nothing)) {
 
 /* Give how many octets the states take, and all else. */
 static PyObject *kernel_memory(Kernel *k, PyObject *Py_UNUSED(nothing)) {
-    size_t states = k->states.room * sizeof(u64), rest = 0;
+    size_t states = k->states.room, rest = 0;
     for (int t = 0; t < k->threads; t++) {
         states += k->parts[t].room * sizeof(Bucket);
         rest += k->workers[t].news.room * sizeof(New) + k->workers[t].moved.room * sizeof(u32);
