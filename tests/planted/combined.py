@@ -2,9 +2,9 @@
 # mypy: ignore-errors
 """Planted faults that take two things which no model had together.
 
-A full log and a crash, two roots and a failover, a clone and a move, a list that is empty the first
-time and a replay: by somebody who wrote them down with the paper and its clauses alone, one for
-each part of the protocol.
+A full log and a crash, two roots and a failover, a clone and a move, a list that is empty at first
+and a replay: one for each part of the protocol. Nine were written from the paper and its clauses
+alone, two when the core was known; two do without rules that the models for these asked for.
 """
 
 from __future__ import annotations
