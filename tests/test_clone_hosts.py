@@ -17,6 +17,7 @@ from chc_ref.core.chain import Chain, Vertex, compile_chain
 from chc_ref.core.client import ClientState
 from chc_ref.core.messages import (
     Acquire,
+    Again,
     Apply,
     Committed,
     Crashed,
@@ -126,6 +127,15 @@ def test_a_host_with_no_delete_to_wait_for_is_over_at_once(events: tuple[Any, ..
         assert (state, sends) == (DOWN, [Send("sink", Over("w.0"))])
 
 
+def test_a_stopped_host_repeats_its_delete_for_a_new_root() -> None:
+    """CLONE-3, REC-3: the old one may have failed before it answered."""
+    state, sends = _host("w.0", packet_of_a(1), _granted(1), Stop())
+    deletes = of_kind(sends, Delete)
+    stopped, again = _host("w.0", Again(), state=state)
+    assert (stopped, again) == (state, deletes)
+    assert _host("w.0", DELETED, state=stopped)[0] == DOWN
+
+
 def test_a_stopped_host_that_fails_is_over() -> None:
     """CLONE-3: its last output is lost with it, as one by a crash of a last instance is."""
     state, _ = _host("w.0", packet_of_a(1), _granted(1), Stop())
@@ -202,6 +212,25 @@ def test_a_clone_that_is_not_told_to_speak_stays_mute() -> None:
     messages = (_granted(1), MUTE_CACHE, DELETED, packet_of_a(2), Hosts("w.0", ("w.0", "w.0'")))
     _, sends = _host("w.0'", *messages, state=state)
     assert of_kind(sends, Delete) + of_kind(sends, Output) == []
+
+
+def test_a_mute_clone_says_that_a_flow_has_passed_behind_what_it_has_kept() -> None:
+    """CLONE-3, MOVE-6: it hands the flow over at once, but the other host may still send of it."""
+    state, _ = _host("w.0'", packet_of_a(1), state=NodeState())
+    state = attrs.evolve(state, instance=attrs.evolve(state.instance, mute=True))
+    state, _ = _host("w.0'", _granted(1), state=state)
+    marks = [Received(source, LastMark("A", 1)) for source in _node("w.0'").instance.upstream]
+    given: list[Send] = []
+    for mark in marks:
+        state, sends = _node("w.0'").step(state, mark)
+        given += sends
+    assert of_kind(given, Release)
+    assert of_kind(given, Passed) == []
+    state, sends = _host("w.0'", Speak(), state=state)
+    assert of_kind(sends, Delete)
+    assert of_kind(sends, Passed) == []
+    _, sends = _host("w.0'", Deleted(1, (), True, 0), state=state)
+    assert [type(send.message) for send in sends if send.to == "sink"] == [Output, Passed]
 
 
 # --------------------------------------------------------------------------- store and queues

@@ -20,6 +20,7 @@ from chc_ref.core.messages import Callback, Granted, Received, Send
 from chc_ref.core.node import NodeState
 from chc_ref.core.rules import AMENDED
 from chc_ref.core.store import StoreState
+from chc_ref.core.values import vertex_of
 from chc_ref.verdict import Verdict
 
 MODELS = Path(__file__).parent.parent / "models"
@@ -86,6 +87,29 @@ def is_called_back(address: Any, event: Any, before: Any, after: Any, sends: lis
     return after, sends
 
 
+def passes_through(sends: list[Send]) -> list[tuple[str, Granted]]:
+    """Give what is answered for packets that are replayed to another instance, with the vertex."""
+    granted = [(vertex_of(s.to), s.message) for s in sends if isinstance(s.message, Granted)]
+    return [(vertex, one) for vertex, one in granted if one.peek and not one.over]
+
+
+def is_emulated(address: Any, event: Any, before: Any, after: Any, sends: list[Send]) -> Any:
+    """Meet a packet that passes through the instance that updates."""
+    if isinstance(before, StoreState) and any(at == "open" for at, _ in passes_through(sends)):
+        raise MetError
+    return after, sends
+
+
+def is_emulated_first(address: Any, event: Any, before: Any, after: Any, sends: list[Send]) -> Any:
+    """Find one that passes through before its own update is made."""
+    if isinstance(before, StoreState):
+        done = {(u.object.vertex, u.clock, u.branch) for u, _ in after.memory.records.items()}
+        for vertex, one in passes_through(sends):
+            if vertex == "open" and (vertex, one.clock, one.branch) not in done:
+                raise MetError
+    return after, sends
+
+
 def meets(model: str, step: Callable[..., Any]) -> bool:
     """Tell whether some step of a model raises."""
     try:
@@ -116,3 +140,16 @@ def test_who_updates_has_no_copy_to_call_back(model: str) -> None:
     """
     assert meets(model, is_called_back)
     assert searched(model, spoil) is Verdict.HOLDS
+
+
+@pytest.mark.thorough
+@pytest.mark.parametrize("model", ["crash_row_unanswered"])
+def test_what_is_emulated_is_committed(model: str) -> None:
+    """EmulatedInducesNothing (DEL-1): a token stands for an update that the store may not have.
+
+    Who emulates a packet has asked the store about it, on the channel that its update took, and
+    what is replayed waits behind the packet itself. So no delete that lacks the token comes before
+    the commit, and a packet that is dropped from the log without its signal needs no replay.
+    """
+    assert meets(model, is_emulated)
+    assert searched(model, is_emulated_first) is Verdict.HOLDS

@@ -221,6 +221,15 @@ def stays_mute(mute: bool) -> bool:
     return mute
 
 
+def marks_stay_mute(mute: bool) -> bool:
+    """CLONE-3, MOVE-6 amended: that a flow has passed is said behind what is still mute of it.
+
+    Else a clone hands a flow over, and lets the next instance's output leave, while the other
+    host has an earlier packet of it under way.
+    """
+    return mute
+
+
 # --------------------------------------------------------------------------- ownership
 
 

@@ -122,9 +122,7 @@ class Instance(Processing):
     ) -> tuple[InstanceState, list[Effect]]:
         while state.work is None:
             if state.unsent and not self.rules.stays_mute(state.mute):
-                work, outcome = state.unsent[0]
-                state = evolve(state, unsent=state.unsent[1:])
-                state, more = self._deliver(state, work, outcome)
+                state, more = self._speak(state)
             elif state.ready:
                 head = state.ready[0]
                 state = evolve(state, ready=state.ready[1:])
@@ -334,9 +332,12 @@ class Instance(Processing):
         release = Release(handover.flow, handover.epoch, state.client.start)
         effects.append(Send(self.client.store, release))
         effects.append(Send("manager", HandedOver(handover.flow, handover.epoch)))
-        if self.rules.announces(handover.epoch):
-            effects.append(Announce(Passed(handover.flow, handover.epoch)))
-        return state, effects
+        mark = Announce(Passed(handover.flow, handover.epoch))
+        if not self.rules.announces(handover.epoch):
+            return state, effects
+        if self.rules.marks_stay_mute(state.mute or bool(state.unsent)):
+            return evolve(state, unsent=(*state.unsent, mark)), effects
+        return state, [*effects, mark]
 
     def _replay_end(
         self, state: InstanceState, mark: ReplayEnd

@@ -105,7 +105,7 @@ class Node:
                 return self._stop(state)
             case _ if not state.up:
                 return state, []
-            case Received(_, Deleted()) if state.stopping:
+            case Received(_, Deleted() | Again()) if state.stopping:
                 state, sends = self._instance(state, event)
                 if state.instance.work is not None:
                     return state, sends
@@ -158,7 +158,8 @@ class Node:
         instance = state.instance
         if instance.work is None or instance.work.wait is not Wait.DELETE:
             return DOWN, self._over()
-        kept = InstanceState(evolve(instance.client, unflushed=()), work=instance.work)
+        client = evolve(instance.client, unflushed=())
+        kept = InstanceState(client, work=instance.work, deletes=instance.deletes)
         return NodeState(instance=kept, splitter=state.splitter, stopping=True), []
 
     def _over(self) -> list[Send]:

@@ -26,6 +26,7 @@ from chc_ref.core.operations import NetworkFunction, Outcome
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.values import Address, Map, evolve, root_of
 from chc_ref.core.work import (
+    Announce,
     Effect,
     Emit,
     InstanceState,
@@ -137,6 +138,11 @@ class Processing:
         else:
             state, more = self._deliver(state, work, outcome)
         return state, effects + more
+
+    def _speak(self, state: InstanceState) -> tuple[InstanceState, list[Effect]]:
+        """Let out the first of what a mute clone has kept (CLONE-3)."""
+        first, state = state.unsent[0], evolve(state, unsent=state.unsent[1:])
+        return (state, [first]) if isinstance(first, Announce) else self._deliver(state, *first)
 
     def _deliver(
         self, state: InstanceState, work: Work, outcome: Outcome

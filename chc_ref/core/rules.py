@@ -56,6 +56,7 @@ class Rules:
     replays_at: Callable[..., bool] = amended.replays_at
     fences_first: Callable[..., bool] = amended.fences_first
     stays_mute: Callable[..., bool] = amended.stays_mute
+    marks_stay_mute: Callable[..., bool] = amended.marks_stay_mute
     waits_for_owner: Callable[..., bool] = amended.waits_for_owner
     release_waits: Callable[..., bool] = amended.release_waits
     may_update: Callable[..., bool] = amended.may_update

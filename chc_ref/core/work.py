@@ -129,7 +129,7 @@ class InstanceState:
     """Packets that are over: what still comes of them is dropped (DUP-2)."""
     mute: bool = False
     """A clone of a last instance: where two hosts send to the world, nobody orders them."""
-    unsent: tuple[tuple[Work, Outcome], ...] = ()
-    """Packets that it has processed, and what leaves for them once it may speak."""
+    unsent: tuple[tuple[Work, Outcome] | Announce, ...] = ()
+    """Packets that it has processed, and what leaves for them once it may speak; and marks."""
     deletes: tuple[Delete, ...] = ()
     """Deletes without an answer; a root's failover asks for them (REC-3)."""

@@ -18,6 +18,7 @@ from chc_ref.core.operations import (
     Get,
     Increment,
     NetworkFunction,
+    OperationFailed,
     Outcome,
     Pattern,
     Pop,
@@ -84,6 +85,15 @@ def _borrow(headers: Any, flow: Flow, clock: int) -> Process:
     number = yield Access("pool", Pop())
     yield Access("pool", Push(number), blocking=False)
     return Outcome(((*headers, number),))
+
+
+def _shelf(headers: Any, flow: Flow, clock: int) -> Process:
+    """Flow A takes from a shared shelf, which is empty at first (STORE-7); others fill it."""
+    if flow != "A":
+        yield Access("shelf", Push(flow), blocking=False)
+        return Outcome((headers,))
+    taken = yield Access("shelf", Pop())
+    return Outcome(((*headers, None if isinstance(taken, OperationFailed) else taken),))
 
 
 def _both(headers: Any, flow: Flow, clock: int) -> Process:
@@ -176,6 +186,7 @@ TWICE = NetworkFunction("twice", (), _twice)
 
 POOL = NetworkFunction("pool", (_shared("pool", (1, 2, 3)),), _take)
 BORROW = NetworkFunction("borrow", (_shared("pool", (1, 2, 3), accesses=2),), _borrow)
+SHELF = NetworkFunction("shelf", (_shared("shelf", ()),), _shelf)
 BOTH = NetworkFunction(
     "both", (StateObject("marked", False, initial=0), _shared("pool", (1, 2, 3))), _both
 )
@@ -204,6 +215,7 @@ TINY = {
         TWICE,
         POOL,
         BORROW,
+        SHELF,
         BOTH,
         LATCH,
         LIMIT,

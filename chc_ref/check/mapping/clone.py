@@ -203,7 +203,11 @@ class Clone(Module):
             "buffer": {flow: self.listed(of.blocked.get((flow, 0), ())) for flow in self.flows},
             "owned": {flow for flow, _ in of.owned.items()},
             "mute": of.mute,
-            "unsent": [self._processed(work.packet, outcome) for work, outcome in of.unsent],
+            "unsent": [
+                self._processed(item[0].packet, item[1])
+                for item in of.unsent
+                if isinstance(item, tuple)  # no flow moves in the module
+            ],
         }
 
     def _work(self, host: Address, work: Work) -> Names:
