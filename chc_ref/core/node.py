@@ -105,7 +105,7 @@ class Node:
                 return self._stop(state)
             case _ if not state.up:
                 return state, []
-            case Received(_, Deleted()) if state.stopping:
+            case Received(_, Deleted() | Again()) if state.stopping:
                 state, sends = self._instance(state, event)
                 if state.instance.work is not None:
                     return state, sends
@@ -154,11 +154,17 @@ class Node:
         return state, [Send("manager", Ready(start.session))]
 
     def _stop(self, state: NodeState) -> tuple[NodeState, list[Send]]:
-        """Forget all but an output that waits for its delete: only we may send it (CLONE-3)."""
+        """Forget all but an output that waits for its delete: only we may send it (CLONE-3).
+
+        And the delete, which the root's failover asks for: the answer may die with the root.
+        """
         instance = state.instance
         if instance.work is None or instance.work.wait is not Wait.DELETE:
             return DOWN, self._over()
-        kept = InstanceState(evolve(instance.client, unflushed=()), work=instance.work)
+        key = (instance.work.packet.clock, instance.work.packet.branch)
+        deletes = tuple(d for d in instance.deletes if (d.clock, d.branch) == key)
+        client = evolve(instance.client, unflushed=())
+        kept = InstanceState(client, work=instance.work, deletes=deletes)
         return NodeState(instance=kept, splitter=state.splitter, stopping=True), []
 
     def _over(self) -> list[Send]:
