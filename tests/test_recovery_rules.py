@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import attrs
+import pytest
 from by_hand import nothing
 
 from chc_ref.core.client import Client, ClientState
@@ -30,11 +31,19 @@ from chc_ref.core.messages import (
     Stamp,
     Start,
 )
-from chc_ref.core.operations import Draw, Get, NetworkFunction, Pop, Push, StateObject
+from chc_ref.core.operations import (
+    Draw,
+    Get,
+    Increment,
+    NetworkFunction,
+    Pop,
+    Push,
+    StateObject,
+)
 from chc_ref.core.recovery import restore
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.core.store import Store, StoreState
-from chc_ref.core.values import Address, Map, ObjectKey, UpdateId, sorted_items
+from chc_ref.core.values import Address, Map, ObjectKey, Past, UpdateId, sorted_items
 from chc_ref.variants.shipped import SHIPPED
 
 FLOW = StateObject("flow", True, initial=())
@@ -317,3 +326,26 @@ def test_what_a_dead_user_sent_is_void_for_the_failover_too() -> None:
     ):
         state, _ = store.step(state, happens)
     assert [update.clock for update, _ in state.memory.records.items()] == [1]
+
+
+TOTAL = StateObject("total", False, initial=0)
+TOTAL_KEY = ObjectKey("v", "total", ())
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_failover_has_its_log_in_an_order_of_its_own(forgotten: bool) -> None:
+    """REC-5: its predecessor made 1 and 2, which the fence's checkpoint has; it issues 1, 3, 2."""
+    updates = {clock: UpdateId(clock, (), TOTAL_KEY, 0) for clock in (1, 2, 3)}
+    checkpoint = Memory(
+        values=Map({TOTAL_KEY: 2}),
+        records=Map() if forgotten else Map({updates[at]: Record(at, 1) for at in (1, 2)}),
+        past=Past().until(1, 2) if forgotten else Past(),
+        stamps=Map({TOTAL_KEY: (2, Map({"v.0": (updates[2], 2)}))}),
+    )
+    issued = tuple(Issued(Apply(updates[at], Increment(), 1, False, start=1)) for at in (1, 3, 2))
+    recalled = Map({"v.0": Recollection(2, issued=issued)})
+
+    memory = restore(checkpoint, recalled, Map({"v": (TOTAL,)}), 0, AMENDED)
+
+    assert memory.values[TOTAL_KEY] == 3
+    assert memory.records[updates[3]] == Record(3, 1)

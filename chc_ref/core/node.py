@@ -154,7 +154,10 @@ class Node:
         return state, [Send("manager", Ready(start.session))]
 
     def _stop(self, state: NodeState) -> tuple[NodeState, list[Send]]:
-        """Forget all but an output that waits for its delete: only we may send it (CLONE-3)."""
+        """Forget all but an output that waits for its delete: only we may send it (CLONE-3).
+
+        And the delete, which the root's failover asks for: the answer may die with the root.
+        """
         instance = state.instance
         if instance.work is None or instance.work.wait is not Wait.DELETE:
             return DOWN, self._over()

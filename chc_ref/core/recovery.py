@@ -147,9 +147,12 @@ def _shared(
     }
     base = rules.most_recent(stamps, tuple(updates.values()))
     last = {host: (update, result) for host, update, result in base.last}
+    known, past = memory.records, memory.past
     for host, of in updates.items():
         newest, result = last.get(host, (None, None))
-        if newest not in of:
+        # What a checkpoint has is on record, or over. An earlier start of the host may have made
+        # it, in another order than this log has: a place in the log tells nothing (findings).
+        if newest not in of or newest in known or newest.clock in past:
             continue
         results = {newest: result, **results}
         for update in of[: of.index(newest) + 1]:
@@ -161,7 +164,7 @@ def _shared(
     for host, of_host in mine.items():
         for issued in of_host:
             access = issued.access
-            if access.id in memory.records:
+            if access.id in memory.records or access.id.clock in past:
                 continue
             if issued.result and access.operation.reads_only:
                 memory = _remember(memory, host, access.id, issued.result[0], logs)
