@@ -106,7 +106,7 @@ class Requirements:
     def _outputs(self, *states: Any) -> Difference | None:
         entries, sink, stores = _sorted_out(states)
         wrong: Difference | None = None
-        if any(entry.root.lost for entry in entries):
+        if any(entry.root.lost or self._took_log(entry) for entry in entries):
             return None  # which packets died with a root and its log is known at rest only
         if any(not store.up or store.asked for store in stores):
             return None  # what was drawn is known again when the store has recovered (STORE-9)
@@ -115,6 +115,10 @@ class Requirements:
             if wrong is None:
                 return None
         return wrong
+
+    def _took_log(self, entry: EntryState) -> bool:
+        """Tell whether a root has died with its log, and does not know yet what was lost."""
+        return self.chain.log == "root" and (not entry.up or bool(entry.asked))
 
     def ideals(
         self,
@@ -352,7 +356,7 @@ def _traces(view: View, stores: tuple[Address, ...], clocks: set[int]) -> set[in
 def _sees_of_outputs(state: Any) -> Any:
     """Give what COE of the outputs so far depends on in a root, the sink or a store."""
     if isinstance(state, EntryState):
-        return state.root.entered, state.root.lost
+        return state.root.entered, state.root.lost, state.up and not state.asked
     if isinstance(state, StoreState):
         return state.memory.records, state.up and not state.asked
     return state.outputs
