@@ -221,6 +221,22 @@ def stays_mute(mute: bool) -> bool:
     return mute
 
 
+def mark_is_mute(mute: bool, unsent: int) -> bool:
+    """MOVE-6, CLONE-3 amended: a mute clone does not say either that a flow has passed.
+
+    It speaks for its instance, and output of the other host may be under way.
+    """
+    return mute or unsent > 0
+
+
+def ends_move(handed: frozenset[Address], hosts: tuple[Address, ...]) -> bool:
+    """MOVE-2, CLONE-1 amended: a move is over when all hosts have handed the flow over.
+
+    The other host of a cloned instance may still send packets from before the move.
+    """
+    return all(host in handed for host in hosts)
+
+
 # --------------------------------------------------------------------------- ownership
 
 

@@ -125,6 +125,9 @@ class Instance(Processing):
                 work, outcome = state.unsent[0]
                 state = evolve(state, unsent=state.unsent[1:])
                 state, more = self._deliver(state, work, outcome)
+            elif state.unsaid and not self._says_nothing(state):
+                more = [Announce(mark) for mark in state.unsaid]
+                state = evolve(state, unsaid=())
             elif state.ready:
                 head = state.ready[0]
                 state = evolve(state, ready=state.ready[1:])
@@ -335,8 +338,14 @@ class Instance(Processing):
         effects.append(Send(self.client.store, release))
         effects.append(Send("manager", HandedOver(handover.flow, handover.epoch)))
         if self.rules.announces(handover.epoch):
-            effects.append(Announce(Passed(handover.flow, handover.epoch)))
+            mark = Passed(handover.flow, handover.epoch)
+            if self._says_nothing(state):
+                return evolve(state, unsaid=(*state.unsaid, mark)), effects
+            effects.append(Announce(mark))
         return state, effects
+
+    def _says_nothing(self, state: InstanceState) -> bool:
+        return self.rules.mark_is_mute(state.mute, len(state.unsent))
 
     def _replay_end(
         self, state: InstanceState, mark: ReplayEnd

@@ -56,6 +56,8 @@ class Rules:
     replays_at: Callable[..., bool] = amended.replays_at
     fences_first: Callable[..., bool] = amended.fences_first
     stays_mute: Callable[..., bool] = amended.stays_mute
+    mark_is_mute: Callable[..., bool] = amended.mark_is_mute
+    ends_move: Callable[..., bool] = amended.ends_move
     waits_for_owner: Callable[..., bool] = amended.waits_for_owner
     release_waits: Callable[..., bool] = amended.release_waits
     may_update: Callable[..., bool] = amended.may_update

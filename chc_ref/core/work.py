@@ -131,5 +131,7 @@ class InstanceState:
     """A clone of a last instance: where two hosts send to the world, nobody orders them."""
     unsent: tuple[tuple[Work, Outcome], ...] = ()
     """Packets that it has processed, and what leaves for them once it may speak."""
+    unsaid: tuple[Passed, ...] = ()
+    """Marks that it gives once it may speak, behind what is unsent."""
     deletes: tuple[Delete, ...] = ()
     """Deletes without an answer; a root's failover asks for them (REC-3)."""
