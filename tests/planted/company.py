@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import attrs
 
 from chc_ref.core.messages import (
@@ -16,12 +18,14 @@ from chc_ref.core.messages import (
     Passed,
     Received,
     Send,
+    Since,
     Speak,
     Start,
 )
 from chc_ref.core.node import EntryState, NodeState
+from chc_ref.core.store import StoreState
 from chc_ref.core.values import Map, count_of, identity_of, root_of
-from chc_ref.variants import variant
+from chc_ref.variants import each, variant
 
 evolve = attrs.evolve
 
@@ -89,15 +93,7 @@ class MarksNotReplicated:
     """A splitter replicates packets to straggler and clone, and last marks to the first alone."""
 
     def step(address, event, before, after, sends):
-        kept, marked = [], set()
-        for send in sends:
-            if isinstance(send.message, LastMark):
-                mark = (identity_of(send.to), send.message)
-                if mark in marked:
-                    continue
-                marked.add(mark)
-            kept.append(send)
-        return after, kept
+        return after, _once(sends, LastMark)
 
 
 @variant(clauses=("DUP-2",))
@@ -262,3 +258,90 @@ class MuteCloneMarks:
 
     def mark_is_mute(mute, unsent):
         return False
+
+
+def _once(sends, kind):
+    """Give what is sent with no message of a kind for a second host of its instance."""
+    kept, met = [], set()
+    for send in sends:
+        if isinstance(send.message, kind):
+            key = (identity_of(send.to), send.message)
+            if key in met:
+                continue
+            met.add(key)
+        kept.append(send)
+    return kept
+
+
+@variant(clauses=("MOVE-4", "CLONE-1"))
+class GrantToStraggler:
+    """Ownership that becomes free is told to one host of a cloned instance."""
+
+    def step(address, event, before, after, sends):
+        return after, _once(sends, Granted) if address == "store" else sends
+
+
+@variant(clauses=("MOVE-6", "CLONE-1"))
+class PassedToStraggler:
+    """That a flow has passed is told to one host of a cloned instance below."""
+
+    def step(address, event, before, after, sends):
+        return after, _once(sends, Passed)
+
+
+@variant(clauses=("MOVE-5", "CLONE-1"))
+class SinceToStraggler:
+    """Where a tenure begins is told to one host of a cloned instance above."""
+
+    def step(address, event, before, after, sends):
+        return after, _once(sends, Since)
+
+
+@variant(clauses=("MOVE-6", "CLONE-3"))
+class MarkOfStragglerOnly:
+    """A clone never tells that a flow has passed: the straggler does."""
+
+    def step(address, event, before, after, sends):
+        return after, each(sends, Passed, lambda mark: None) if address.endswith("'") else sends
+
+
+@variant(clauses=("MOVE-3",))
+class OneWaiter:
+    """Of the instances that wait for a flow the store remembers the one that asked last."""
+
+    def step(address, event, before, after, sends):
+        if not isinstance(after, StoreState):
+            return after, sends
+        waiting = after.memory.waiting
+        for at, parked in waiting.items():
+            asks = [one for one in parked if isinstance(one[1], Acquire)]
+            if len({identity_of(host) for host, _ in asks}) > 1:
+                left = tuple(one for one in parked if one not in asks[:-1])
+                waiting = waiting.insert(at, left)
+        return evolve(after, memory=evolve(after.memory, waiting=waiting)), sends
+
+
+@variant(clauses=("ROOT-3", "DEL-1"))
+class DropsWithoutVector:
+    """The delete of a packet that an NF drops names no updates."""
+
+    def step(address, event, before, after, sends):
+        return after, each(sends, Delete, lambda d: d if d.waits else evolve(d, vectors=()))
+
+
+@variant(clauses=("ROOT-3",))
+class DropsWhole:
+    """A copy that an NF drops ends the whole packet."""
+
+    def step(address, event, before, after, sends):
+        return after, each(sends, Delete, lambda d: d if d.waits else evolve(d, share=Fraction(1)))
+
+
+@variant(clauses=("ROOT-3", "REC-1"))
+class DropsOnceOnly:
+    """A failover sends no delete of a packet that it drops."""
+
+    def step(address, event, before, after, sends):
+        if isinstance(after, NodeState) and after.instance.client.start > 0:
+            sends = each(sends, Delete, lambda delete: delete if delete.waits else None)
+        return after, sends
