@@ -127,7 +127,9 @@ class FreshSplitter:
     def step(address, event, before, after, sends):
         return after, [
             evolve(send, message=evolve(send.message, moves=()))
-            if isinstance(send.message, Start) and "." in send.to
+            if isinstance(send.message, Start)
+            and "." in send.to
+            and identity_of(send.to) == send.to
             else send
             for send in sends
         ]
