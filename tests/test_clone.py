@@ -437,6 +437,25 @@ def test_no_flow_moves_behind_a_cloned_instance(end: Any) -> None:
     assert of_kind(sends, Move) == [Send(to, MOVED) for to in (kept, "v.1")]
 
 
+@pytest.mark.parametrize("kept", ["v.0", "v.0'"])
+@pytest.mark.parametrize("first", ["v.0", "v.0'"])
+def test_a_move_is_over_when_no_host_has_the_flow_any_more(first: str, kept: str) -> None:
+    """MOVE-2, CLONE-1: one host's word is for itself; what the one that is stopped said is void."""
+    state, sends = _manage(ManagerState(), *UP, MoveRequested("v", "D", "v.1"))
+    assert {send.to for send in of_kind(sends, Move)} == {"u.0", "u.1"}
+    handed = {host: Received(host, HandedOver("D", 1)) for host in ("v.0", "v.0'")}
+    state, _ = _manage(state, handed[first], handed[first])
+    assert "D" in state.under_way
+    both, _ = _manage(state, handed["v.0"], handed["v.0'"])
+    assert "D" not in both.under_way
+    assert both.handed == frozenset()
+    state, _ = _manage(state, KeepRequested(kept))
+    assert ("D" in state.under_way) is (first != kept)
+    assert state.handed == frozenset()
+    state, _ = _manage(state, handed[kept])
+    assert "D" not in state.under_way
+
+
 def test_an_instance_is_not_cloned_while_a_flow_moves_behind_it() -> None:
     """CLONE-1, MOVE-1: nor the other way round; moves elsewhere are no reason to wait."""
     state, sends = _row(MoveRequested("x", "A", NOT_X))

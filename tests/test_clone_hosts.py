@@ -25,6 +25,7 @@ from chc_ref.core.messages import (
     Deleted,
     Fence,
     Granted,
+    HandedOver,
     Hosts,
     LastMark,
     Output,
@@ -178,6 +179,20 @@ def test_a_mute_clone_processes_and_keeps_what_leaves() -> None:
         left += [send.message.clock for send in sends if send.to == "sink"]
         assert [send.message.clock for send in of_kind(sends, Delete)] == [clock + 1][: 3 - clock]
     assert left == [1, 2, 3]
+
+
+def test_a_mute_clone_gives_its_marks_behind_what_it_has_kept() -> None:
+    """MOVE-6, CLONE-3: the store has its word at once, and the sink when the clone may speak."""
+    mute = attrs.evolve(NodeState(), instance=InstanceState(mute=True))
+    state, sends = _host("w.0'", packet_of_a(1), _granted(1), state=mute)
+    for above in ("v.0", "v.1"):
+        state, sends = _node("w.0'").step(state, Received(above, LastMark("A", 1)))
+    assert [type(send.message) for send in sends] == [Release, HandedOver]
+    state, sends = _host("w.0'", Speak(), state=state)
+    assert [type(send.message) for send in sends] == [Delete]
+    state, sends = _host("w.0'", DELETED, state=state)
+    assert [type(send.message) for send in sends] == [Output, Passed]
+    assert state.instance.unsent == ()
 
 
 def test_what_a_clone_has_in_work_leaves_behind_what_it_has_kept() -> None:

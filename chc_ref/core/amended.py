@@ -230,6 +230,14 @@ def marks_stay_mute(mute: bool) -> bool:
     return mute
 
 
+def ends_move(handed: frozenset[Address], hosts: tuple[Address, ...]) -> bool:
+    """MOVE-2, CLONE-1 amended: a move is over when all hosts have handed the flow over.
+
+    The other host of a cloned instance may still send packets from before the move.
+    """
+    return all(host in handed for host in hosts)
+
+
 # --------------------------------------------------------------------------- ownership
 
 

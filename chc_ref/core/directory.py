@@ -50,6 +50,8 @@ class ManagerState:
     """How often the flow had moved at a vertex above when this move began, if at all."""
     under_way: Map[Flow, tuple[Move, ...]] = Map()
     """Moves whose old instance has not handed over yet; all at one vertex."""
+    handed: frozenset[tuple[Address, Flow, int]] = frozenset()
+    """(host, flow, epoch) where one host of a cloned instance has handed over, and one has not."""
     begins: tuple[tuple[Address, Begin], ...] = ()
     """(splitter, question) of new instances, until the old one above has handed over."""
     scales: Map[str, Scale] = Map()

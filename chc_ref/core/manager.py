@@ -78,7 +78,7 @@ class Manager(Moving):
             case Failed(address):
                 return self._failed(state, address)
             case Received(source, HandedOver(flow, epoch)):
-                return self._handed_over(state, vertex_of(source), flow, epoch)
+                return self._handed_over(state, source, flow, epoch)
             case Received(source, Begin() as begin):
                 return self._begin(state, source, begin)
             case Received(_, Fenced(address, start)):
@@ -199,6 +199,11 @@ class Manager(Moving):
         sends += [self._fence(state, other) for other in sorted(others - asked)]
         for other in sorted(others):
             state, sends = self._gone(state, other, sends)
+        for one in sorted(state.handed, key=repr):
+            if one[0] == kept:
+                state, more = self._handed_over(state, *one)
+                sends = sends + more
+        state = evolve(state, handed=frozenset(o for o in state.handed if o[0] not in others))
         state, more = self._wish(state)
         return state, sends + more
 

@@ -101,10 +101,17 @@ class Moving(Cloning):
         return self._share(state, wish.vertex)
 
     def _handed_over(
-        self, state: ManagerState, vertex: str, flow: Flow, epoch: int
+        self, state: ManagerState, host: Address, flow: Flow, epoch: int
     ) -> tuple[ManagerState, Sends]:
-        moving = state.under_way.get(flow, ())
+        """End a move once every host of the old instance has handed the flow over."""
+        vertex, moving = vertex_of(host), state.under_way.get(flow, ())
         left = tuple(m for m in moving if (m.vertex, m.epoch) != (vertex, epoch))
+        hosts = self._hosts(state, identity_of(host))
+        handed = state.handed | {(host, flow, epoch)}
+        heard = frozenset(one for one in hosts if (one, flow, epoch) in handed)
+        if left != moving and not self.rules.ends_move(heard, hosts):
+            return evolve(state, handed=handed), []
+        state = evolve(state, handed=handed - {(one, flow, epoch) for one in hosts})
         under_way = state.under_way.insert(flow, left) if left else state.under_way.discard(flow)
         begins = state.begins
         state = evolve(state, under_way=under_way, begins=())

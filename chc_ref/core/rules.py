@@ -57,6 +57,7 @@ class Rules:
     fences_first: Callable[..., bool] = amended.fences_first
     stays_mute: Callable[..., bool] = amended.stays_mute
     marks_stay_mute: Callable[..., bool] = amended.marks_stay_mute
+    ends_move: Callable[..., bool] = amended.ends_move
     waits_for_owner: Callable[..., bool] = amended.waits_for_owner
     release_waits: Callable[..., bool] = amended.release_waits
     may_update: Callable[..., bool] = amended.may_update

@@ -74,6 +74,12 @@ def _twice(headers: Any, flow: Flow, clock: int) -> Process:
     return Outcome(((*headers, 1), (*headers, 2)))
 
 
+def _sieve(headers: Any, flow: Flow, clock: int) -> Process:
+    """Number the flow's packets, and let only the even ones pass."""
+    number = yield Access("number", Increment())
+    return Outcome(() if number % 2 else ((*headers, number),))
+
+
 def _take(headers: Any, flow: Flow, clock: int) -> Process:
     """Take a number from a shared pool."""
     number = yield Access("pool", Pop())
@@ -183,6 +189,7 @@ OPENER = NetworkFunction("opener", (StateObject("opened", False, initial=0),), _
 NUMBER = NetworkFunction("number", (StateObject("number", True, initial=0),), _number, (FLOW, HOST))
 PASS = NetworkFunction("pass", (), _pass)
 TWICE = NetworkFunction("twice", (), _twice)
+SIEVE = NetworkFunction("sieve", (StateObject("number", True, initial=0),), _sieve)
 
 POOL = NetworkFunction("pool", (_shared("pool", (1, 2, 3)),), _take)
 BORROW = NetworkFunction("borrow", (_shared("pool", (1, 2, 3), accesses=2),), _borrow)
@@ -213,6 +220,7 @@ TINY = {
         NUMBER,
         PASS,
         TWICE,
+        SIEVE,
         POOL,
         BORROW,
         SHELF,
