@@ -182,7 +182,7 @@ FOUND = {
     "ReplaysToTheNewestOnly": "clone_crash_above",
     "ReplaysWithCaches": "alone_clone",
     "RootFailureIsReceipt": "root_and_nf_unflushed",
-    "RootNotBegunAgain": "store_and_root",
+    "RootNotBegunAgain": "store_and_root_stateless",
     "RootRepeatsNoMarks": "ablation_marks_once",
     "RootStartsWithoutHosts": "clone_root",
     "RootStartsWithoutScales": "root_above_scale",
@@ -212,7 +212,7 @@ FOUND = {
     "VoidsTheLiving": "ablation_target_kept",
     "WaitsForAllOwnersButOne": "ablation_scales_at_once",
     "WaitsForOneMarkLess": "ablation_scales_at_once",
-    "WaitsForTheDead": "store_and_root",
+    "WaitsForTheDead": "store_and_root_stateless",
     "WaitsOneTooLate": "ablation_clock_need_not_be_stored",
     "WaitsWithAll": "move_back_below_two",
 }
