@@ -163,6 +163,7 @@ def _select(
 ) -> list[Any]:
     """Give the checks that a command line names."""
     from chc_ref import suite
+    from chc_ref.check.drawn import is_name as is_drawn
     from chc_ref.check.model import is_model
     from chc_ref.places import folder
     from chc_ref.variants import library
@@ -188,7 +189,10 @@ def _select(
             else [suite.explorer_check(path, rules, method)]
         )
     plain = [name for name in names if not name.endswith((".toml", ".py"))]
-    if files and not plain:
+    made_up = [name for name in plain if is_drawn(name)]
+    checks += [suite.drawn_check(name, rules, method) for name in made_up]
+    plain = [name for name in plain if name not in made_up]
+    if checks and not plain:
         return checks
     engines = suite.ENGINES if engine == "all" else (engine,)
     known = [c for e in engines for c in suite.collect(e, models_folder, proofs_folder, method)]
@@ -377,6 +381,16 @@ def variants(
         print(json.dumps(data))
     else:
         catalogue.show(out, data)
+
+
+@app.command()
+def drawn(
+    number: Annotated[int, typer.Argument(min=0, help="Which one; `chc check drawn_17` runs it.")],
+) -> None:
+    """Print a model made up at random, as a model file: one that `chc matrix` searches."""
+    from chc_ref.check.drawn import text
+
+    print(text(number), end="")
 
 
 @app.command()

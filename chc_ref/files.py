@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import json
+import re
 import sys
 import tomllib
 import zlib
@@ -54,6 +56,27 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path}: {error.strerror}") from None
+
+
+def toml(value: Any) -> str:
+    """Write a value that came out of TOML, or could have."""
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case str():
+            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+        case list():
+            return f"[{', '.join(map(toml, value))}]"
+        case dict():
+            items = (f"{_key(key)} = {toml(item)}" for key, item in value.items())
+            return f"{{ {', '.join(items)} }}"
+        case int() | float():
+            return repr(value)
+    return str(value.isoformat())  # a date or a time, and there is nothing else in TOML
+
+
+def _key(key: str) -> str:
+    return key if re.fullmatch(r"[\w-]+", key, re.ASCII) else toml(key)
 
 
 def read_toml(path: Path) -> dict[str, Any]:

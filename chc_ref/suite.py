@@ -12,7 +12,7 @@ from pathlib import Path
 
 import attrs
 
-from chc_ref.check import counts, model as models
+from chc_ref.check import counts, drawn, model as models
 from chc_ref.check.explore import Explorer, Limits, Method, Progress
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.errors import UsageError
@@ -57,8 +57,15 @@ def explorer_check(path: Path, rules: Rules | None = None, method: Method | None
         UsageError: the file is malformed.
 
     """
-    model, of = models.load(path), path
+    return _explored(models.load(path), path, rules, method)
 
+
+def drawn_check(name: str, rules: Rules | None = None, method: Method | None = None) -> Check:
+    """Give the check of a drawn model by the explorer; its file is one that there could be."""
+    return _explored(drawn.model(drawn.number(name)), Path(f"{name}.toml"), rules, method)
+
+
+def _explored(model: models.Model, of: Path, rules: Rules | None, method: Method | None) -> Check:
     def run(limits: Limits, tick: Tick | None) -> tuple[Report, bool]:
         explorer = Explorer(model, rules, limits, method)
         progress = None
@@ -85,7 +92,7 @@ def explorer_check(path: Path, rules: Rules | None = None, method: Method | None
         is_of_any_rules="rules" not in model.table and model.expect is Verdict.HOLDS,
         system=_system(model),
         model=attrs.evolve(model, rules=rules or model.rules),
-        path=path,
+        path=of,
     )
 
 

@@ -14,9 +14,12 @@ from pathlib import Path
 import pytest
 from commands import Chc
 
+from chc_ref.check import drawn
+from chc_ref.check.counts import pinned
 from chc_ref.check.explore import Explorer, Limits
-from chc_ref.check.model import load
+from chc_ref.check.model import Model, load
 from chc_ref.matrix import table
+from chc_ref.matrix.command import STATES
 from chc_ref.variants import Variant, library
 from chc_ref.verdict import Verdict
 
@@ -346,8 +349,12 @@ QUICK = {
 def test_a_fault_is_found(name: str) -> None:
     """The model holds otherwise: ``pytest --model-check`` and test_ablations.py see to that."""
     rules, states = FAULTS[name].rules, 6_000_000 if name in LARGE else 1_000_000
-    report = Explorer(load(MODELS / f"{FOUND[name]}.toml"), rules, Limits(states, 120.0)).run()
+    report = Explorer(_model(FOUND[name]), rules, Limits(states, 120.0)).run()
     assert report.verdict is Verdict.VIOLATED, report.violated
+
+
+def _model(name: str) -> Model:
+    return drawn.model(drawn.number(name)) if drawn.is_name(name) else load(MODELS / f"{name}.toml")
 
 
 def test_every_fault_is_accounted_for() -> None:
@@ -363,10 +370,20 @@ def test_the_matrix_finds_them_all() -> None:
     """It searches every one of these models under a variant that is not shipped."""
     lists = tomllib.loads((MODELS / "matrix.toml").read_text())
     found = {FOUND[name] for name in FOUND.keys() - LARGE}
-    assert found <= {*lists["models"], *lists["more"]}
-    every = table.jobs(MODELS, {"NoAlerts": FAULTS["NoAlerts"]}, 1, 1.0)
-    searched = {job.model for of in every.values() for job in of}
-    assert searched == {*lists["models"], *lists["more"]}
+    models = {*lists["models"], *lists["more"], *map(drawn.name, lists["drawn"])}
+    assert found <= models
+    besides = table.Campaign(0, 0, None)
+    every = table.jobs(MODELS, {"NoAlerts": FAULTS["NoAlerts"]}, 1, 1.0, besides)
+    assert {job.model for of in every.values() for job in of} == models
+
+
+def test_the_matrix_sees_them_whole() -> None:
+    """A variant that breaks nothing holds: no model that it goes through is beyond the bound."""
+    lists = tomllib.loads((MODELS / "matrix.toml").read_text())
+    for name in (*lists["models"], *lists["more"]):
+        counts = pinned(MODELS / f"{name}.toml")
+        assert counts, name
+        assert counts.get("states", 0) < STATES, name
 
 
 def test_a_fault_by_the_command_line(chc: Chc) -> None:

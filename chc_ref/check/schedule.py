@@ -8,7 +8,6 @@ docs/replay.md describes the format.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -25,7 +24,7 @@ from chc_ref.core.messages import CloneRequested, KeepRequested, ScaleRequested
 from chc_ref.core.rules import Rules
 from chc_ref.core.vertex import Wish
 from chc_ref.errors import UsageError
-from chc_ref.files import at, read_toml
+from chc_ref.files import at, read_toml, toml
 from chc_ref.nfs.logic import LOGIC
 from chc_ref.require.coe import Difference
 from chc_ref.require.predicates import Requirements
@@ -231,15 +230,15 @@ def write(
 ) -> str:
     """Give the text of a schedule file; each step has what it means behind it."""
     actions = tuple(actions)
-    steps = [f"    {_toml(step_name(action))}," for action in actions]
+    steps = [f"    {toml(step_name(action))}," for action in actions]
     meanings = describe(model.system(rules), actions)
     width = max(map(len, steps), default=0)
     lines = [
         "# Run it again with `chc replay`; docs/replay.md describes the format.",
         "chc_schedule = 1",
-        f"about = {_toml(f'{model.name}: {model.bounds}')}",
-        f"violates = {_toml(violated)}",
-        f"rules = {_toml(rules.name)}",
+        f"about = {toml(f'{model.name}: {model.bounds}')}",
+        f"violates = {toml(violated)}",
+        f"rules = {toml(rules.name)}",
         "steps = [",
         *(
             f"{step:{width}}  # {_plain(meaning)}"
@@ -249,7 +248,7 @@ def write(
         *([] if loop is None else [f"loop = {loop}"]),
         "",
         "[model]",
-        *(f"{key} = {_toml(value)}" for key, value in model.table.items() if key != "rules"),
+        *(f"{key} = {toml(value)}" for key, value in model.table.items() if key != "rules"),
     ]
     return "\n".join(lines) + "\n"
 
@@ -302,27 +301,6 @@ def _wish(wish: Wish) -> dict[str, Any]:
         case ScaleRequested(_, instances, by):
             return {"scale": list(instances)} | ({} if by is None else {"by": by})
     return {"flow": str(wish.flow), "to": wish.to}
-
-
-def _toml(value: Any) -> str:
-    """Write a value that came out of TOML, or could have."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
-        case list():
-            return f"[{', '.join(map(_toml, value))}]"
-        case dict():
-            items = (f"{_key(key)} = {_toml(item)}" for key, item in value.items())
-            return f"{{ {', '.join(items)} }}"
-        case int() | float():
-            return repr(value)
-    return str(value.isoformat())  # a date or a time, and there is nothing else in TOML
-
-
-def _key(key: str) -> str:
-    return key if re.fullmatch(r"[\w-]+", key, re.ASCII) else _toml(key)
 
 
 def _plain(text: str) -> str:

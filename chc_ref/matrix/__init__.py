@@ -1,1 +1,4 @@
 """The matrix: requirements against variants, each cell a search or the sum of several."""
+
+STATES_OF_DRAWN = 100_000
+"""Limit of states of a drawn model: more than any of those that matrix.toml names has."""

@@ -57,6 +57,14 @@ def matrix(
         int, typer.Option(min=0, help="Searches by random walks besides, of each model.")
     ] = 0,
     walks: Annotated[int, typer.Option(min=1, help="Walks of each of these.")] = 1_000,
+    drawn: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="Models made up at random besides, from number 0 on; by default, for variants "
+            "that are not shipped, those that matrix.toml names.",
+        ),
+    ] = None,
     backend: Annotated[
         str, typer.Option(help="Search: kernel (compiled), python, or auto.")
     ] = "auto",
@@ -83,8 +91,8 @@ def matrix(
 
     where = models or folder("models")
     way = _way(backend, reduce)
-    if (table3 or paper) and (variants or seeds or (table3 and paper)):
-        raise UsageError("--table3 and --paper stand alone: without variants, and without walks")
+    if (table3 or paper) and (variants or seeds or drawn or (table3 and paper)):
+        raise UsageError("--table3 and --paper stand alone: nothing is searched besides")
 
     def search(jobs: list[Job]) -> dict[Job, Result]:
         ways = {job if job.walks else attrs.evolve(job, way=way): job for job in jobs}
@@ -96,7 +104,7 @@ def matrix(
         printed, code = _claims("table3" if table3 else "paper", where, limits, search)
     else:
         limits = (states or STATES, seconds)
-        printed, code = _variants(variants or [], where, limits, (walks, seeds), search)
+        printed, code = _variants(variants or [], where, limits, (walks, seeds, drawn), search)
     for path, text in ((markdown, printed.markdown), (html, printed.html)):
         if path is not None:
             write_text(path, text)
@@ -178,7 +186,7 @@ def _variants(
     names: list[str],
     where: Path,
     limits: tuple[int, float],
-    walks: tuple[int, int],
+    besides: tuple[int, int, int | None],
     search: Search,
 ) -> tuple[Printed, int]:
     """Check requirements against variants."""
@@ -187,13 +195,15 @@ def _variants(
     from chc_ref.variants.shipped import SHIPPED
 
     chosen = {name: library.find(name) for name in names} if names else SHIPPED
-    every = table.jobs(where, chosen, *limits, table.Campaign(*walks))
+    every = table.jobs(where, chosen, *limits, table.Campaign(*besides))
     found = search([job for of in every.values() for job in of])
     rows = [
         table.row(name, variant, [found[job] for job in every[name]])
         for name, variant in chosen.items()
     ]
     code, told = _judged(rows, bool(names))
+    if names:
+        told = [line for row in rows for line in show.counterexamples(row)]
     remembered = sum(row.remembered for row in rows)
     shown = Group(show.terminal(rows), _summary(len(found), remembered), *told)
     return Printed(shown, show.as_json(rows), show.markdown(rows), show.html(rows)), code

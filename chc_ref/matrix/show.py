@@ -128,6 +128,12 @@ def command(row: Row, cell: Cell) -> str:
     return f"chc check {cell.model} --variant {row.name}"
 
 
+def counterexamples(row: Row) -> Iterator[str]:
+    """Give a line for each counterexample: what it violates, and how to see it."""
+    for names, cell in _counterexamples(row):
+        yield f"{names} in {cell.length}: {command(row, cell)}"
+
+
 def _about(row: Row) -> str:
     return row.variant.about + (
         f" ({', '.join(row.variant.clauses)})" if row.variant.clauses else ""

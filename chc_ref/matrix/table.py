@@ -8,9 +8,10 @@ from pathlib import Path
 
 import attrs
 
-from chc_ref.check import model as models
+from chc_ref.check import drawn, model as models
 from chc_ref.errors import UsageError
 from chc_ref.files import Keys, at, check_keys, read_toml
+from chc_ref.matrix import STATES_OF_DRAWN
 from chc_ref.matrix.jobs import Finding, Job, Result, code_of
 from chc_ref.require.predicates import REQUIREMENTS
 from chc_ref.variants import Variant
@@ -18,23 +19,31 @@ from chc_ref.variants.library import SHIPPED
 from chc_ref.verdict import Verdict
 
 FILE = "matrix.toml"
-KEYS: Keys = {"chc_matrix": (int, True), "models": (list, True), "more": (list, False)}
+KEYS: Keys = {
+    "chc_matrix": (int, True),
+    "models": (list, True),
+    "more": (list, False),
+    "drawn": (list, False),
+}
 
 
 @attrs.frozen
 class Campaign:
-    """Random walks through every model."""
+    """What is searched besides, at random."""
 
     walks: int
+    """In each of some searches, of every model."""
     seeds: int
     """How many searches of so many walks each."""
+    drawn: int | None = 0
+    """How many drawn models; None for those of the list, where a variant is not shipped."""
 
 
 @attrs.frozen
 class Cell:
     """What all searches of a variant say of one requirement.
 
-    Random walks add what they find violated, and nothing else.
+    Random walks and drawn models add what they find violated, and nothing else.
     """
 
     verdict: Verdict
@@ -71,24 +80,25 @@ def jobs(
     variants: Mapping[str, Variant],
     states: int,
     seconds: float,
-    campaign: Campaign | None = None,
+    campaign: Campaign = Campaign(0, 0),
 ) -> dict[str, tuple[Job, ...]]:
     """Give the searches of each variant: the folder's common models, and the variant's own.
 
-    One that is not shipped has no model of its own, as a rule: it goes through more of them.
+    One that is not shipped has no model of its own, as a rule: it goes through more of them, and
+    through drawn ones.
 
     Args:
         folder: of the models.
         variants: by the names that they are asked for by.
         states: limit of one search.
         seconds: limit of one search.
-        campaign: random walks besides, if any.
+        campaign: what is searched besides, at random.
 
     Raises:
         UsageError: the folder has no list of models, or it names one that is not there.
 
     """
-    common, more = _lists(folder)
+    common, more, drawn_ones = _lists(folder)
     texts = {p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.toml"))}
     tables = {name: tomllib.loads(texts[name]) for name in texts if _is_model(folder, name)}
     for name in (*common, *more):
@@ -102,20 +112,34 @@ def jobs(
             Job(variant, name, texts[name], states, seconds, str(folder), code_of(of))
             for name in dict.fromkeys((*common, *(() if variant in SHIPPED else more), *own))
         ]
-        walks, seeds = (campaign.walks, campaign.seeds) if campaign else (0, 0)
         walked = [
-            attrs.evolve(job, walks=walks, seed=seed) for job in whole for seed in range(seeds)
+            attrs.evolve(job, walks=campaign.walks, seed=seed)
+            for job in whole
+            for seed in range(campaign.seeds)
         ]
-        found[variant] = (*whole, *walked)
+        numbers: Iterable[int] = () if variant in SHIPPED else drawn_ones
+        if campaign.drawn is not None:
+            numbers = range(campaign.drawn)
+        found[variant] = (*whole, *walked, *(_of_drawn(whole[0], number) for number in numbers))
     return found
+
+
+def _of_drawn(like: Job, number: int) -> Job:
+    """Give the search of a drawn model under the variant that a job is of."""
+    model, text = drawn.name(number), drawn.text(number)
+    states = min(like.states, STATES_OF_DRAWN)
+    return attrs.evolve(like, model=model, text=text, states=states, drawn=True)
 
 
 def _is_model(folder: Path, name: str) -> bool:
     return models.is_model(folder / f"{name}.toml")
 
 
-def _lists(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Give the names of the models for all variants, and for those that are not shipped."""
+def _lists(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
+    """Give the names of the models for all variants, and for those that are not shipped.
+
+    And the numbers of the drawn ones for the latter.
+    """
     path = folder / FILE
     if not path.is_file():
         mend = 'write it: chc_matrix = 1, and models = ["NAME", ...]'
@@ -126,7 +150,10 @@ def _lists(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
         for key in ("models", "more"):
             if strange := [name for name in table.get(key, ()) if not isinstance(name, str)]:
                 raise UsageError(f"{key}: {strange[0]!r} is no name of a model")
-    return tuple(table["models"]), tuple(table.get("more", ()))
+        for number in table.get("drawn", ()):
+            if type(number) is not int or number < 0:
+                raise UsageError(f"drawn: {number!r} is no number of a drawn model")
+    return tuple(table["models"]), tuple(table.get("more", ())), tuple(table.get("drawn", ()))
 
 
 def row(name: str, variant: Variant, results: Iterable[Result]) -> Row:
@@ -150,7 +177,7 @@ def whole(results: Iterable[Result]) -> Cell:
 
 def _cell(requirement: str, results: tuple[Result, ...]) -> Cell:
     named = [(r.job.model, r.findings[requirement]) for r in results]
-    seen_whole = [(r.job.model, r.findings[requirement]) for r in results if not r.job.walks]
+    seen_whole = [(r.job.model, r.findings[requirement]) for r in results if not r.job.only_adds]
     states = sum(finding.states for _, finding in named)
     every = tuple(dict.fromkeys(model for model, _ in named))
     wrong = [one for one in named if one[1].verdict == Verdict.VIOLATED.value]
