@@ -18,6 +18,18 @@ from chc_ref.verdict import Verdict
 
 MODELS = Path(__file__).parent.parent / "models"
 LISTED: tuple[int, ...] = tuple(tomllib.loads((MODELS / "matrix.toml").read_text())["drawn"])
+MARKS = 9
+"""One in which a flow moves: it is violated without a last mark."""
+STILL = """
+chc_model = 1
+about = "A packet."
+leaves_out = "All else."
+clauses = []
+expect = "holds"
+vertices = [{ name = "pass", nf = "pass" }]
+packets = ["A"]
+witnesses = []
+"""
 FEW, SOME = LISTED[:20], LISTED[20:200]
 
 
@@ -71,6 +83,7 @@ def test_a_listed_one_holds(number: int) -> None:
 def test_the_list_is_of_different_ones() -> None:
     """No number twice, in order, and enough of them to mean something."""
     assert list(LISTED) == sorted(set(LISTED))
+    assert MARKS in LISTED
     assert len(LISTED) >= 500
 
 
@@ -112,3 +125,22 @@ def test_a_list_of_something_else_is_refused(entry: str, chc: Chc, tmp_path: Pat
     done = chc("matrix", "amended", "--models", str(tmp_path))
     assert done.returncode == 2
     assert "drawn" in done.stderr
+
+
+def test_where_no_model_is_violated_drawn_ones_are_asked(chc: Chc, tmp_path: Path) -> None:
+    """All models of a folder under a variant, and then the drawn ones that its list has."""
+    (tmp_path / "still.toml").write_text(STILL)
+    (tmp_path / "matrix.toml").write_text(
+        f'chc_matrix = 1\nmodels = ["still"]\ndrawn = [{LISTED[0]}, {MARKS}]\n'
+    )
+    folder = ("--models", str(tmp_path))
+    found = chc("check", "--variant", "no_last_mark", *folder)
+    assert found.returncode == 1
+    assert f"drawn_{MARKS}" in found.stdout
+    assert "violated: " in found.stdout
+    held = chc("check", "--variant", "amended", *folder)
+    assert held.returncode == 0
+    assert "2 drawn ones were searched besides" in held.stdout
+    named = chc("check", "still", "--variant", "no_last_mark", *folder)
+    assert named.returncode == 0
+    assert "drawn" not in named.stdout

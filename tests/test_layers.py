@@ -21,6 +21,7 @@ LAYERS = (
     {"suite", "diagram", "catalogue"},
     {"export", "reducing"},
     {"matrix", "counts"},
+    {"checks"},
     {"cli", "pytest_plugin", "traceability"},
 )
 """Lowest first; a module may import from its own folder and from lower layers."""

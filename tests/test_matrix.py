@@ -126,6 +126,7 @@ def test_the_core_is_a_part_of_what_results_are_known_by() -> None:
     drivers = {"export", "matrix", "net", "prove", "reducing", "replay", "tlc", "installed"}
     commands = {
         "catalogue.py",
+        "checks.py",
         "cli.py",
         "console.py",
         "counts.py",

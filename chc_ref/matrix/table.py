@@ -11,14 +11,13 @@ import attrs
 from chc_ref.check import drawn, model as models
 from chc_ref.errors import UsageError
 from chc_ref.files import Keys, at, check_keys, read_toml
-from chc_ref.matrix import STATES_OF_DRAWN
+from chc_ref.matrix import FILE, STATES_OF_DRAWN
 from chc_ref.matrix.jobs import Finding, Job, Result, code_of
 from chc_ref.require.predicates import REQUIREMENTS
 from chc_ref.variants import Variant
 from chc_ref.variants.library import SHIPPED
 from chc_ref.verdict import Verdict
 
-FILE = "matrix.toml"
 KEYS: Keys = {
     "chc_matrix": (int, True),
     "models": (list, True),
@@ -98,10 +97,10 @@ def jobs(
         UsageError: the folder has no list of models, or it names one that is not there.
 
     """
-    common, more, drawn_ones = _lists(folder)
+    listed = lists(folder)
     texts = {p.stem: p.read_text(encoding="utf-8") for p in sorted(folder.glob("*.toml"))}
     tables = {name: tomllib.loads(texts[name]) for name in texts if _is_model(folder, name)}
-    for name in (*common, *more):
+    for name in (*listed.models, *listed.more):
         if name not in tables:
             raise UsageError(f"{folder / FILE}: models: there is no model {name!r} in {folder}")
         models.of_data(folder / f"{name}.toml", tables[name])
@@ -110,14 +109,16 @@ def jobs(
         own = [name for name, table in tables.items() if table.get("rules") == variant]
         whole = [
             Job(variant, name, texts[name], states, seconds, str(folder), code_of(of))
-            for name in dict.fromkeys((*common, *(() if variant in SHIPPED else more), *own))
+            for name in dict.fromkeys(
+                (*listed.models, *(() if variant in SHIPPED else listed.more), *own)
+            )
         ]
         walked = [
             attrs.evolve(job, walks=campaign.walks, seed=seed)
             for job in whole
             for seed in range(campaign.seeds)
         ]
-        numbers: Iterable[int] = () if variant in SHIPPED else drawn_ones
+        numbers: Iterable[int] = () if variant in SHIPPED else listed.drawn
         if campaign.drawn is not None:
             numbers = range(campaign.drawn)
         found[variant] = (*whole, *walked, *(_of_drawn(whole[0], number) for number in numbers))
@@ -135,10 +136,24 @@ def _is_model(folder: Path, name: str) -> bool:
     return models.is_model(folder / f"{name}.toml")
 
 
-def _lists(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, ...]]:
-    """Give the names of the models for all variants, and for those that are not shipped.
+@attrs.frozen
+class Lists:
+    """What a folder's list of models has."""
 
-    And the numbers of the drawn ones for the latter.
+    models: tuple[str, ...]
+    """For all variants."""
+    more: tuple[str, ...]
+    """For those that are not shipped."""
+    drawn: tuple[int, ...]
+    """Numbers of drawn models, for the latter as well."""
+
+
+def lists(folder: Path) -> Lists:
+    """Read the list of models of a folder.
+
+    Raises:
+        UsageError: there is none, or it is malformed.
+
     """
     path = folder / FILE
     if not path.is_file():
@@ -153,7 +168,7 @@ def _lists(folder: Path) -> tuple[tuple[str, ...], tuple[str, ...], tuple[int, .
         for number in table.get("drawn", ()):
             if type(number) is not int or number < 0:
                 raise UsageError(f"drawn: {number!r} is no number of a drawn model")
-    return tuple(table["models"]), tuple(table.get("more", ())), tuple(table.get("drawn", ()))
+    return Lists(*(tuple(table.get(key, ())) for key in ("models", "more", "drawn")))
 
 
 def row(name: str, variant: Variant, results: Iterable[Result]) -> Row:
