@@ -62,6 +62,16 @@ def _number(headers: Any, flow: Flow, clock: int) -> Process:
     return Outcome(((*headers, number),))
 
 
+def _digits(headers: Any, flow: Flow, clock: int) -> Process:
+    """Count a flow's packets in two objects: the first in one, the second in another, then both.
+
+    Which, its number tells in binary digits.
+    """
+    low = (yield Access("low", Increment())) if headers[1] & 1 else 0
+    high = (yield Access("high", Increment())) if headers[1] & 2 else 0
+    return Outcome(((*headers, low, high),))
+
+
 def _pass(headers: Any, flow: Flow, clock: int) -> Process:
     """Pass every packet on, with no state at all."""
     yield from ()
@@ -187,6 +197,9 @@ RECORDER = NetworkFunction(
 MARKER = NetworkFunction("marker", (StateObject("marked", False, initial=0),), _mark)
 OPENER = NetworkFunction("opener", (StateObject("opened", False, initial=0),), _open)
 NUMBER = NetworkFunction("number", (StateObject("number", True, initial=0),), _number, (FLOW, HOST))
+DIGITS = NetworkFunction(
+    "digits", (StateObject("low", True, initial=0), StateObject("high", True, initial=0)), _digits
+)
 PASS = NetworkFunction("pass", (), _pass)
 TWICE = NetworkFunction("twice", (), _twice)
 SIEVE = NetworkFunction("sieve", (StateObject("number", True, initial=0),), _sieve)
@@ -218,6 +231,7 @@ TINY = {
         MARKER,
         OPENER,
         NUMBER,
+        DIGITS,
         PASS,
         TWICE,
         SIEVE,
