@@ -268,7 +268,7 @@ def off_threshold(entry: EntryState, capacity: int) -> Difference | None:
     """COE: input is dropped at the threshold, and neither below nor above it (ROOT-4).
 
     The ideal chain gets only what has entered, so a root that drops what it could take would
-    look right. A root's failover may have more: what it has found in the log, and what waited.
+    look right. A recovered root may have more: what it has found in the log, and what waited.
     """
     root = entry.root
     held = min((held for _, held in root.dropped.items()), default=capacity)
@@ -276,7 +276,7 @@ def off_threshold(entry: EntryState, capacity: int) -> Difference | None:
         room = f"dropped with {held} in log and input"
         return Difference("COE", "input", f"dropped from {capacity} on", room)
     held = len(root.log) + len(root.waiting)
-    if held > capacity and entry.up and not entry.splitter.start:
+    if held > capacity and (entry.asked or not entry.splitter.start):
         return Difference("COE", "input", f"dropped from {capacity} on", f"{held} are held")
     return None
 
