@@ -1,12 +1,12 @@
 # ruff: noqa: N805 - rules have no self
 # mypy: ignore-errors
-"""Planted faults about what is kept: in a log, held back, set aside, on record."""
+"""Planted faults about what is kept: in a log, held back, set aside, on record, to repeat."""
 
 from __future__ import annotations
 
 import attrs
 
-from chc_ref.core.messages import Arrive, Packet, Received, Recollection
+from chc_ref.core.messages import Arrive, Leaving, Packet, Received, Recollection, ScaleKnown
 from chc_ref.variants import variant
 
 
@@ -71,3 +71,13 @@ class RerunsLeaveNoRecord:
         memory = attrs.evolve(after.memory, records=records)
         checkpoint = attrs.evolve(after.checkpoint, records=records)
         return attrs.evolve(after, memory=memory, checkpoint=checkpoint), sends
+
+
+@variant(clauses=("CHAIN-3", "REC-1"))
+class LeavingNotRepeated:
+    """A failover's splitter repeats last marks, and not that it leaves an instance out."""
+
+    def step(address, event, before, after, sends):
+        if any(isinstance(send.message, ScaleKnown) for send in sends):
+            return after, sends
+        return after, [send for send in sends if not isinstance(send.message, Leaving)]
