@@ -268,8 +268,12 @@ class Roots(Machine):
         assert end.newest == () or end.newest[0] >= max(self.given, default=0), "CLONE-2"
         assert not end.newest or end.newest[0] < min(waits, default=clock_of(NUMBER + 1, 0))
         inside = len(self.state.entered) + len(self.state.waiting) + len(waits)
-        assert inside + self.state.dropped == self.arrived or self.lost or self.root.log_in_store
-        assert self.state.dropped == self.dropped, "ROOT-4: dropped at the threshold, and counted"
+        assert (
+            inside + len(self.state.dropped) == self.arrived or self.lost or self.root.log_in_store
+        )
+        assert len(self.state.dropped) == self.dropped, (
+            "ROOT-4: dropped at the threshold, and counted"
+        )
 
     def finish(self) -> None:
         """Let all messages be taken: nothing waits, and both logs are one."""

@@ -19,7 +19,6 @@ from chc_ref.core.values import (
     Past,
     UpdateId,
     evolve,
-    identity_of,
     vertex_of,
 )
 
@@ -95,15 +94,18 @@ class Memory:
         return evolve(self, past=past, records=Map(records), versions=Map(versions))
 
     def held_by(self, instance: Address) -> tuple[Flow, ...]:
-        """Give the flows that an instance has, or waits for."""
-        own = {at for at, owner in self.owners.items() if owner.instance == instance}
-        asks = {
-            at
-            for at, waiting in self.waiting.items()
-            if any(identity_of(host) == instance for host, _ in waiting)
-        }
+        """Give the flows that an instance has.
+
+        One that it waits for has moved, as only tenures after the first wait (MOVE-3): the
+        manager knows of it.
+        """
         vertex = vertex_of(instance)
-        return tuple(sorted((flow for at, flow in own | asks if at == vertex), key=repr))
+        flows = (
+            flow
+            for (at, flow), owner in self.owners.items()
+            if at == vertex and owner.instance == instance
+        )
+        return tuple(sorted(flows, key=repr))
 
     def updated(
         self,

@@ -250,10 +250,9 @@ class Entry:
             case Crashed():
                 return EntryState(state.root.outlived(), up=False), []
             case Arrive() if not ready:
-                full = self.root.is_full(state.root)
-                waiting = state.root.waiting if full else (*state.root.waiting, event)
-                dropped = state.root.dropped + full
-                root = evolve(state.root, waiting=waiting, dropped=dropped)
+                if self.root.is_full(state.root):
+                    return evolve(state, root=self.root.dropped(state.root)), []
+                root = evolve(state.root, waiting=(*state.root.waiting, event))
                 return evolve(state, root=root), []
             case Arrive():
                 return self._forward(state, *self.root.on_arrival(state.root, event))

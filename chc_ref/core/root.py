@@ -50,8 +50,9 @@ class RootState:
     log: Map[int, LogEntry] = Map()
     waiting: tuple[Arrive, ...] = ()
     """Input without a clock. The framework keeps it, so it outlives the root (REC-3)."""
-    dropped: int = 0
-    """Input dropped at the threshold (ROOT-4)."""
+    dropped: Map[int, int] = Map()
+    """Input dropped at the threshold (ROOT-4): what log and input held then, numbered. History,
+    but for their number."""
     lost: int = 0
     """Counts up to this one were logged by a root that took its log with it."""
     written: int = 0
@@ -86,8 +87,13 @@ class Root:
     def on_arrival(self, state: RootState, arrival: Arrive) -> tuple[RootState, Effects]:
         """Take an input packet, or drop it at the threshold, before it has a clock (ROOT-4)."""
         if self.is_full(state):
-            return evolve(state, dropped=state.dropped + 1), []
+            return self.dropped(state), []
         return self._admit(evolve(state, waiting=(*state.waiting, arrival)), asked=False)
+
+    def dropped(self, state: RootState) -> RootState:
+        """Drop an input packet, and count it (ROOT-4)."""
+        held = len(state.log) + len(state.waiting)
+        return evolve(state, dropped=state.dropped.insert(len(state.dropped), held))
 
     def is_full(self, state: RootState) -> bool:
         """Tell whether log and input have reached the threshold (ROOT-4)."""

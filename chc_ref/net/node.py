@@ -77,7 +77,7 @@ def views(state: Any) -> dict[str, tuple[Any, ...]]:
     match state:
         case EntryState(root):
             busy = len(root.log) + len(root.waiting)
-            return {"pending": (busy,), "logged": (busy,), "dropped": (root.dropped,)}
+            return {"pending": (busy,), "logged": (busy,), "dropped": (len(root.dropped),)}
         case NodeState(queue, instance):
             parts = (queue.held, queue.aside, instance.ready, instance.lane, instance.fifo)
             busy = sum(map(len, parts)) + len(instance.blocked) + len(instance.client.unflushed)

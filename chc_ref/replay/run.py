@@ -239,7 +239,7 @@ def _compare(
         (item for entry in entries for _, item in entry.root.entered.items()),
         key=lambda item: item[0],
     )
-    dropped = sum(entry.root.dropped for entry in entries)
+    dropped = sum(len(entry.root.dropped) for entry in entries)
     delivered, missing = len(sink.outputs), 0
     difference: Difference | None
     try:

@@ -100,6 +100,10 @@ class Requirements:
                 Predicate("R4", (r,), lambda entry: disordered(entry.root, self.arrivals))
                 for r in self.roots
             ),
+            *(
+                Predicate("COE", (r,), lambda entry: off_threshold(entry, self.chain.capacity))
+                for r in (self.roots if self.chain.capacity else ())
+            ),
             Predicate("COE", (*self.roots, "sink", *stores), self._outputs, _sees_of_outputs),
         )
 
@@ -185,7 +189,7 @@ class Requirements:
             return None
         arrived = view["world"].arrived
         states = [view[root].root for root in self.roots]
-        entered = sum(len(state.entered) + state.dropped for state in states)
+        entered = sum(len(state.entered) + len(state.dropped) for state in states)
         if entered == arrived:
             return None
         return Difference("LIVE", "input", f"{arrived} packets let in or dropped", f"{entered}")
@@ -257,6 +261,23 @@ def disordered(root: RootState, arrivals: tuple[Arrive, ...] = ()) -> Difference
         if next_one <= one:
             order = f"{next_one} was given after {one}"
             return Difference("R4", f"clock {next_one}", "above all clocks before it", order)
+    return None
+
+
+def off_threshold(entry: EntryState, capacity: int) -> Difference | None:
+    """COE: input is dropped at the threshold, and neither below nor above it (ROOT-4).
+
+    The ideal chain gets only what has entered, so a root that drops what it could take would
+    look right. A recovered root may have more: what it has found in the log, and what waited.
+    """
+    root = entry.root
+    held = min((held for _, held in root.dropped.items()), default=capacity)
+    if held < capacity:
+        room = f"dropped with {held} in log and input"
+        return Difference("COE", "input", f"dropped from {capacity} on", room)
+    held = len(root.log) + len(root.waiting)
+    if held > capacity and (entry.asked or not entry.splitter.start):
+        return Difference("COE", "input", f"dropped from {capacity} on", f"{held} are held")
     return None
 
 
@@ -438,6 +459,7 @@ WITNESSES: dict[str, Callable[[Any], bool]] = {
     "copied": _nodes(lambda node: bool(node.instance.client.copies)),
     "unconfirmed": _nodes(lambda node: bool(node.instance.client.outbox)),
     "root_down": _entries(lambda entry: not entry.up),
+    "dropped": _entries(lambda entry: bool(entry.root.dropped)),
     "root_recovered": _entries(lambda entry: entry.up and entry.splitter.start > 0),
     "input_waited": _entries(lambda entry: not entry.up and bool(entry.root.waiting)),
     "log_taken_over": _entries(
