@@ -18,7 +18,7 @@ from chc_ref.verdict import Verdict
 
 MODELS = Path(__file__).parent.parent / "models"
 LISTED: tuple[int, ...] = tuple(tomllib.loads((MODELS / "matrix.toml").read_text())["drawn"])
-MARKS = 9
+MARKS = 2
 """One in which a flow moves: it is violated without a last mark."""
 STILL = """
 chc_model = 1
