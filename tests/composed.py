@@ -388,7 +388,7 @@ class ComposedCore(RuleBasedStateMachine):
         self._settle()
         self.nothing_wrong_has_happened()  # first, as a replay of the run judges
         roots = [self.run.state(root).root for root in self.chain.root_addresses]
-        self.fired["dropped at the threshold"] += sum(root.dropped for root in roots)
+        self.fired["dropped at the threshold"] += sum(len(root.dropped) for root in roots)
         view = {name: self.run.state(name) for name in self.system.names}
         arrived = len(self._brought(Arrival))
         view["world"] = WorldState(arrived, crashed=tuple(self.crashed))

@@ -106,7 +106,7 @@ def test_the_composed_core_is_the_ideal_chain(request: pytest.FixtureRequest) ->
     # The other outcomes of these are rare here; the models of crash_last, crash_after_move,
     # clone_moved and copies reach them all.
     wanted |= {"recorded = False", "leaves = True", "late_in_replay = False"}
-    wanted |= {"marks_stay_mute = False"}
+    wanted |= {"ends_move = True", "marks_stay_mute = False"}
     wanted |= {"commits_first = False", "reveals = True", "rebuilds_from_logs = True"}
     wanted |= {"add_token", "freed_first", "marks_last = True", "logs_first = True"}
     wanted |= {"next_count", "most_recent", "is_over = False"}
