@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+import weakref
 from collections import Counter
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from commands import Chc
 
 from chc_ref.check import drawn
-from chc_ref.check.explore import Explorer, Limits
+from chc_ref.check.explore import MOST_LEFT, Explorer, Limits
 from chc_ref.check.model import load
 from chc_ref.matrix import STATES_OF_DRAWN, table
 from chc_ref.variants import library
@@ -78,6 +79,17 @@ def test_a_listed_one_holds(number: int) -> None:
     """Under the amended rules each that the matrix searches is seen whole."""
     report = Explorer(drawn.model(number), limits=Limits(STATES_OF_DRAWN)).run()
     assert report.verdict is Verdict.HOLDS, report.violated
+
+
+def test_searches_leave_little_behind() -> None:
+    """Many in one process take the memory of a few: cycles are collected now and then."""
+    left = []
+    for _ in range(3 * MOST_LEFT):
+        explorer = Explorer(drawn.model(LISTED[0]))
+        explorer.run()
+        left.append(weakref.ref(explorer))
+        del explorer
+    assert sum(one() is not None for one in left) <= MOST_LEFT + 1
 
 
 def test_the_list_is_of_different_ones() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,6 +78,12 @@ def taken() -> float:
     return psutil.Process().memory_info().rss / 2**20
 
 
+MOST_LEFT = 20
+"""Searches of one process after which what they have left is collected."""
+
+_searches = itertools.count(1)
+
+
 @contextlib.contextmanager
 def _nothing_collected() -> Iterator[None]:
     """Let Python not look for cycles of garbage: nearly all that a search makes, it keeps.
@@ -84,6 +91,9 @@ def _nothing_collected() -> Iterator[None]:
     Afterwards all that is there is old: it is not looked through as what is young is.
     """
     collects, frozen = gc.isenabled(), gc.get_freeze_count()
+    # What earlier searches have left is as old as all else, and Python would let it be for long.
+    if next(_searches) % MOST_LEFT == 0:
+        gc.collect()
     gc.disable()
     try:
         yield

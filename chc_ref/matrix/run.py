@@ -5,11 +5,11 @@ from __future__ import annotations
 import multiprocessing
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, ProcessPoolExecutor, as_completed
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from chc_ref.errors import UsageError
+from chc_ref.errors import ToolError, UsageError
 from chc_ref.matrix.jobs import Job, Memory, Result, run
 
 
@@ -91,7 +91,11 @@ def results(
     pool = executor()
     futures = {pool.submit(run, job) for job in left}
     for future in as_completed(futures):
-        result = future.result()
+        try:
+            result = future.result()
+        except BrokenExecutor:
+            mend = "if memory was wanting, --processes 1 takes less"
+            raise ToolError(f"a process that searched was ended from outside; {mend}") from None
         found[result.job] = result
         if memory:
             memory.put(result)
