@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Any
 
-import attrs
 import typer
 from rich.progress import Progress, TextColumn
 from rich.table import Table
@@ -16,7 +16,7 @@ from chc_ref.console import Json, out, progress
 from chc_ref.errors import UsageError
 from chc_ref.export import command as export
 from chc_ref.export.command import SCHEDULE, Formats, Save
-from chc_ref.matrix import FILE as MATRIX, STATES_OF_DRAWN
+from chc_ref.matrix import FILE as MATRIX
 from chc_ref.reducing.options import CompactOption, ReduceOption, reductions
 from chc_ref.verdict import Fairness, Order
 
@@ -100,10 +100,10 @@ def check(
             report, expected = one.run(limits, lambda state: bar.update(task, state=state))
             results.append((one, report, expected))
             bar.advance(task)
-        literal, drawn_ones = bool(names or variant), 0
+        literal, drawn = bool(names or variant), list[tuple[suite.Check, Any, bool]]()
         if variant and not names and all(r.verdict is not Verdict.VIOLATED for _, r, _ in results):
-            more = _also_drawn(variant, models, method, limits, bar)
-            drawn_ones, results = more[0], results + more[1]
+            drawn = _also_drawn(variant, models, method, limits, bar)
+            results += [one for one in drawn if one[1].verdict is not Verdict.HOLDS]
         found: dict[str, Any] = {}  # as it is shown; the table tells of what was searched
         for one, report, expected in results:
             if report.verdict is Verdict.VIOLATED and (save or literal or not expected):
@@ -113,11 +113,12 @@ def check(
         export.save_all(save, filter(None, found.values()), wanted)
     if as_json:
         checked = [_as_json(*r, found) for r in results]
-        print(json.dumps({"checks": checked, "drawn": drawn_ones}, default=str))
+        print(json.dumps({"checks": checked, "drawn": _summed_up(drawn)}, default=str))
     else:
         _print_checks(results, literal, found)
-        if drawn_ones:
-            out.print(f"\nNo model is violated; {drawn_ones} drawn ones were searched besides.")
+        if drawn:
+            told = ", ".join(f"{n} {verdict}" for verdict, n in _summed_up(drawn).items())
+            out.print(f"\nNo model of the folder is violated. Drawn ones searched besides: {told}.")
     judged = [report for _, report, expected in results if literal or not expected]
     code = worst(judged).exit_code if judged else 0
     if judged and not literal and code == 0:
@@ -183,8 +184,8 @@ def _select(
 
 def _also_drawn(
     variant: str, models: Path | None, method: Any, limits: Any, bar: Progress
-) -> tuple[int, list[tuple[Any, Any, bool]]]:
-    """Search the drawn models that the matrix has, up to one that is violated; give how many."""
+) -> list[tuple[Any, Any, bool]]:
+    """Search the drawn models that the matrix lists, up to one that is violated."""
     from chc_ref import suite
     from chc_ref.check.drawn import name
     from chc_ref.matrix.table import lists
@@ -195,15 +196,20 @@ def _also_drawn(
     where = models or folder("models")
     numbers = lists(where).drawn if (where / MATRIX).is_file() else ()
     rules = library.find(variant).rules
-    limits = attrs.evolve(limits, states=min(limits.states, STATES_OF_DRAWN))
     task = bar.add_task("drawn models", total=len(numbers), state="")
-    for done, number in enumerate(numbers, start=1):
+    results = list[tuple[Any, Any, bool]]()
+    for number in numbers:
         one = suite.drawn_check(name(number), rules, method)
-        report, expected = one.run(limits, None)
+        results.append((one, *one.run(limits, None)))
         bar.advance(task)
-        if report.verdict is Verdict.VIOLATED:
-            return done, [(one, report, expected)]
-    return len(numbers), []
+        if results[-1][1].verdict is Verdict.VIOLATED:
+            break
+    return results
+
+
+def _summed_up(drawn: list[tuple[Any, Any, bool]]) -> dict[str, int]:
+    """Count searches by their verdicts."""
+    return dict(Counter(report.verdict.value for _, report, _ in drawn))
 
 
 def _label(one: Any, report: Any) -> str:

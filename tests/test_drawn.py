@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 import weakref
 from collections import Counter
@@ -13,7 +14,7 @@ from commands import Chc
 from chc_ref.check import drawn
 from chc_ref.check.explore import MOST_LEFT, Explorer, Limits
 from chc_ref.check.model import load
-from chc_ref.matrix import STATES_OF_DRAWN, table
+from chc_ref.matrix import STATES_OF_DRAWN, jobs, table
 from chc_ref.variants import library
 from chc_ref.verdict import Verdict
 
@@ -106,13 +107,28 @@ def test_they_are_for_variants_of_ones_own() -> None:
 
     def of(campaign: table.Campaign) -> dict[str, list[str]]:
         every = table.jobs(MODELS, chosen, 1, 1.0, campaign)
-        return {name: [j.model for j in jobs if j.drawn] for name, jobs in every.items()}
+        return {
+            name: [j.model for j in jobs if drawn.is_name(j.model)] for name, jobs in every.items()
+        }
 
     default = of(table.Campaign(0, 0, None))
     assert default["amended"] == default["no_last_mark"] == []
     assert default["./mine.py:Mine"] == [drawn.name(number) for number in LISTED]
     assert set(map(tuple, of(table.Campaign(0, 0, 2)).values())) == {("drawn_0", "drawn_1")}
     assert set(map(tuple, of(table.Campaign(0, 0)).values())) == {()}
+
+
+def test_a_bound_on_a_listed_one_is_no_pass() -> None:
+    """A cell is inconclusive where one that the list has was not seen whole; others only add."""
+    mine = {"./mine.py:Mine": library.find("amended")}
+
+    def verdict(campaign: table.Campaign) -> Verdict:
+        ((name, every),) = table.jobs(MODELS, mine, 200, 60.0, campaign).items()
+        drawn_ones = [job for job in every if drawn.is_name(job.model)][:10]
+        return table.row(name, mine[name], map(jobs.run, drawn_ones)).cells["COE"].verdict
+
+    assert verdict(table.Campaign(0, 0, None)) is Verdict.INCONCLUSIVE
+    assert verdict(table.Campaign(0, 0, 10)) is Verdict.HOLDS
 
 
 def test_by_the_command_line(chc: Chc, tmp_path: Path) -> None:
@@ -152,7 +168,10 @@ def test_where_no_model_is_violated_drawn_ones_are_asked(chc: Chc, tmp_path: Pat
     assert "violated: " in found.stdout
     held = chc("check", "--variant", "amended", *folder)
     assert held.returncode == 0
-    assert "2 drawn ones were searched besides" in held.stdout
+    assert "Drawn ones searched besides: 2 holds." in held.stdout
+    bounded = chc("check", "--variant", "amended", *folder, "--states", "30", "--json")
+    assert bounded.returncode == 3, "a bound is no pass"
+    assert json.loads(bounded.stdout)["drawn"] == {"inconclusive": 2}
     named = chc("check", "still", "--variant", "no_last_mark", *folder)
     assert named.returncode == 0
     assert "drawn" not in named.stdout

@@ -8,8 +8,9 @@ import re
 import signal
 import sys
 import time
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, Executor, Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import attrs
 import pytest
@@ -17,7 +18,7 @@ from commands import Chc
 
 from chc_ref.check.explore import Explorer
 from chc_ref.check.model import load
-from chc_ref.errors import UsageError
+from chc_ref.errors import ToolError, UsageError
 from chc_ref.matrix import jobs, run, table
 from chc_ref.matrix.jobs import Finding, Job, Memory, Result
 from chc_ref.require.predicates import REQUIREMENTS
@@ -309,6 +310,22 @@ def test_walks_add_what_they_find_and_nothing_else(folder: Path) -> None:
     bad = table.row("no_last_mark", chosen["no_last_mark"], map(jobs.run, bounded))
     assert bad.cells["R1"].verdict is Verdict.VIOLATED
     assert bad.cells["R4"].why == "limit of 10 states"
+
+
+class Broken(Executor):
+    """One whose process is ended by somebody else."""
+
+    def submit(self, *_: Any, **__: Any) -> Any:
+        future: Future[Any] = Future()
+        future.set_exception(BrokenExecutor())
+        return future
+
+
+def test_a_process_that_is_lost_is_told(folder: Path) -> None:
+    """In one line, with what may help."""
+    job = table.jobs(folder, {"amended": library.find("amended")}, 10, 60.0)["amended"][0]
+    with pytest.raises(ToolError, match="ended from outside; .* --processes 1"):
+        run.results([job], Broken, None, lambda _: None)
 
 
 def _slow(job: Job) -> Result:

@@ -3,4 +3,4 @@
 FILE = "matrix.toml"
 """In the folder of models: which ones the matrix goes through."""
 STATES_OF_DRAWN = 100_000
-"""Limit of states of a drawn model: more than any of those that matrix.toml names has."""
+"""Limit of states of a drawn model that matrix.toml does not list."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import attrs
 import typer
 from rich.console import Group, RenderableType
+from rich.text import Text
 
 from chc_ref.console import Json, out, progress
 from chc_ref.errors import UsageError
@@ -203,7 +204,8 @@ def _variants(
     ]
     code, told = _judged(rows, bool(names))
     if names:
-        told = [line for row in rows for line in show.counterexamples(row)]
+        lines = [line for row in rows for line in show.counterexamples(row)]
+        told = [Text(line, no_wrap=True, overflow="ignore") for line in lines]  # to be copied
     remembered = sum(row.remembered for row in rows)
     shown = Group(show.terminal(rows), _summary(len(found), remembered), *told)
     return Printed(shown, show.as_json(rows), show.markdown(rows), show.html(rows)), code
@@ -213,7 +215,7 @@ def _summary(searches: int, remembered: int) -> str:
     return f"{searches} searches, {remembered} of them remembered"
 
 
-def _judged(rows: list[Row], named: bool) -> tuple[int, list[str]]:
+def _judged(rows: list[Row], named: bool) -> tuple[int, list[RenderableType]]:
     """Give the exit code, see ``matrix``, and what is to be said of single rows."""
     from chc_ref.core.rules import AMENDED
     from chc_ref.verdict import Verdict
@@ -225,7 +227,8 @@ def _judged(rows: list[Row], named: bool) -> tuple[int, list[str]]:
     }
     if named:
         return min(worst.values(), key=order.index).exit_code, []
-    code, told = worst[AMENDED.name].exit_code, []
+    code = worst[AMENDED.name].exit_code
+    told: list[RenderableType] = []
     for row in rows:
         violated = worst[row.name] is Verdict.VIOLATED
         if row.name != AMENDED.name and violated == bool(row.variant.harmless):

@@ -60,16 +60,11 @@ class Job:
     walks: int = 0
     """Random walks instead of all states, if there are any."""
     seed: int = 0
-    drawn: bool = False
-    """Whether the model was made up at random."""
+    only_adds: bool = False
+    """It adds violations that it finds, and nothing else: it need not have seen all states."""
     first: bool = False
     """Stop at the first violation: what else is violated is not asked."""
     way: Way = Way()
-
-    @property
-    def only_adds(self) -> bool:
-        """Tell whether it adds violations that it finds, and nothing else."""
-        return self.drawn or self.walks > 0
 
     @property
     def key(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import attrs
@@ -42,7 +42,8 @@ class Campaign:
 class Cell:
     """What all searches of a variant say of one requirement.
 
-    Random walks and drawn models add what they find violated, and nothing else.
+    Random walks, and drawn models that are not listed, add what they find violated, and nothing
+    else.
     """
 
     verdict: Verdict
@@ -114,22 +115,27 @@ def jobs(
             )
         ]
         walked = [
-            attrs.evolve(job, walks=campaign.walks, seed=seed)
+            attrs.evolve(job, walks=campaign.walks, seed=seed, only_adds=True)
             for job in whole
             for seed in range(campaign.seeds)
         ]
-        numbers: Iterable[int] = () if variant in SHIPPED else listed.drawn
-        if campaign.drawn is not None:
-            numbers = range(campaign.drawn)
-        found[variant] = (*whole, *walked, *(_of_drawn(whole[0], number) for number in numbers))
+        drawn_ones = _of_drawn(whole[0], listed.drawn, campaign.drawn)
+        found[variant] = (*whole, *walked, *drawn_ones)
     return found
 
 
-def _of_drawn(like: Job, number: int) -> Job:
-    """Give the search of a drawn model under the variant that a job is of."""
-    model, text = drawn.name(number), drawn.text(number)
-    states = min(like.states, STATES_OF_DRAWN)
-    return attrs.evolve(like, model=model, text=text, states=states, drawn=True)
+def _of_drawn(like: Job, listed: Iterable[int], wanted: int | None) -> Iterator[Job]:
+    """Give the searches of drawn models under the variant that a job is of.
+
+    Those of the list are small enough to be seen whole; of so many others as are wanted most are
+    not, and they say nothing of what they have not seen.
+    """
+    if wanted is None and like.variant not in SHIPPED:
+        for number in listed:
+            yield attrs.evolve(like, model=drawn.name(number), text=drawn.text(number))
+    few = attrs.evolve(like, states=min(like.states, STATES_OF_DRAWN), only_adds=True)
+    for number in range(wanted or 0):
+        yield attrs.evolve(few, model=drawn.name(number), text=drawn.text(number))
 
 
 def _is_model(folder: Path, name: str) -> bool:
