@@ -120,10 +120,11 @@ def test_they_are_for_variants_of_ones_own() -> None:
 
 def test_a_bound_on_a_listed_one_is_no_pass() -> None:
     """A cell is inconclusive where one that the list has was not seen whole; others only add."""
-    mine = {"./mine.py:Mine": library.find("amended")}
+    name = f"{Path(__file__).parent}/planted/store.py:OwnsWhateverItIsGiven"
+    mine = {name: library.find(name)}
 
     def verdict(campaign: table.Campaign) -> Verdict:
-        ((name, every),) = table.jobs(MODELS, mine, 200, 60.0, campaign).items()
+        every = table.jobs(MODELS, mine, 200, 60.0, campaign)[name]
         drawn_ones = [job for job in every if drawn.is_name(job.model)][:10]
         return table.row(name, mine[name], map(jobs.run, drawn_ones)).cells["COE"].verdict
 

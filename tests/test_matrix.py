@@ -324,7 +324,7 @@ class Broken(Executor):
 def test_a_process_that_is_lost_is_told(folder: Path) -> None:
     """In one line, with what may help."""
     job = table.jobs(folder, {"amended": library.find("amended")}, 10, 60.0)["amended"][0]
-    with pytest.raises(ToolError, match="ended from outside; .* --processes 1"):
+    with pytest.raises(ToolError, match=r"ended from outside; .* --processes 1"):
         run.results([job], Broken, None, lambda _: None)
 
 
