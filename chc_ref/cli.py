@@ -170,7 +170,7 @@ def variants(
 
 @app.command()
 def drawn(
-    number: Annotated[int, typer.Argument(min=0, help="Which one; `chc check drawn_17` runs it.")],
+    number: Annotated[int, typer.Argument(min=0, help="Which one; `chc check drawn_16` runs it.")],
 ) -> None:
     """Print a model made up at random, as a model file: one that `chc matrix` searches."""
     from chc_ref.check.drawn import text
