@@ -1,11 +1,12 @@
 """Drawn models: small systems made up at random, each by its number.
 
 A model that somebody wrote combines what somebody thought of. These combine shapes of chains, NFs,
-flows, moves, clones and failures as they come, and so see what no model of the folder does; each has
-few parts, and those that the matrix lists are soon searched. They stay within what the protocol promises (docs/findings.md,
-docs/matrix.md): two components whose state a failure of both takes away do not fail together.
+flows, moves, clones and failures as they come, and so see what no model of the folder does; each
+has few parts, and those that the matrix lists are soon searched. They stay within what the protocol
+promises (docs/findings.md, docs/matrix.md): two components whose state a failure of both takes away
+do not fail together.
 
-The same number gives the same model, on every machine and with every version of Python.
+The same number gives the same model, on every machine.
 """
 
 from __future__ import annotations
