@@ -13,7 +13,7 @@ from rich.table import Table
 
 from chc_ref.check import STATES
 from chc_ref.console import Json, out, progress
-from chc_ref.errors import UsageError
+from chc_ref.errors import ModelError, UsageError
 from chc_ref.export import command as export
 from chc_ref.export.command import SCHEDULE, Formats, Save
 from chc_ref.matrix import FILE as MATRIX
@@ -97,7 +97,12 @@ def check(
         task = bar.add_task("check", total=len(checks), state="")
         for one in checks:
             bar.update(task, description=f"{one.engine} {one.name}", state="")
-            report, expected = one.run(limits, lambda state: bar.update(task, state=state))
+            try:
+                report, expected = one.run(limits, lambda state: bar.update(task, state=state))
+            except ModelError as error:
+                if names or not variant:
+                    raise
+                report, expected = _ended(one, variant, error), False
             results.append((one, report, expected))
             bar.advance(task)
         literal, drawn = bool(names or variant), list[tuple[suite.Check, Any, bool]]()
@@ -200,11 +205,21 @@ def _also_drawn(
     results = list[tuple[Any, Any, bool]]()
     for number in numbers:
         one = suite.drawn_check(name(number), rules, method)
-        results.append((one, *one.run(limits, None)))
+        try:
+            results.append((one, *one.run(limits, None)))
+        except ModelError as error:
+            results.append((one, _ended(one, variant, error), False))
         bar.advance(task)
         if results[-1][1].verdict is Verdict.VIOLATED:
             break
     return results
+
+
+def _ended(one: Any, variant: str, error: ModelError) -> Any:
+    """Report a check that was ended by rules that cannot go on; the other models are searched."""
+    from chc_ref.verdict import Report, Verdict
+
+    return Report(one.engine, one.name, Verdict.INCONCLUSIVE, variant, violated=str(error))
 
 
 def _summed_up(drawn: list[tuple[Any, Any, bool]]) -> dict[str, int]:

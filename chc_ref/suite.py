@@ -12,7 +12,7 @@ from pathlib import Path
 
 import attrs
 
-from chc_ref.check import counts, drawn, model as models
+from chc_ref.check import counts, drawn, model as models, sources
 from chc_ref.check.explore import Explorer, Limits, Method, Progress
 from chc_ref.core.rules import AMENDED, Rules
 from chc_ref.errors import UsageError
@@ -75,7 +75,10 @@ def _explored(model: models.Model, of: Path, rules: Rules | None, method: Method
                 tick(f"{states} states, {frontier} new, depth {depth}")
 
         path = method.checkpoint if method else None
-        report = explorer.run(progress) if path is None else _resumed(explorer, path, progress)
+        if path is None:
+            report = explorer.run(progress)
+        else:
+            report = _resumed(explorer, _code(model, of, rules), path, progress)
         if rules is None:
             report = attrs.evolve(report, miscounted=counts.miscounted(of, report, method))
         expected = report.verdict is model.expect and report.violated.startswith(model.violates)
@@ -96,21 +99,27 @@ def _explored(model: models.Model, of: Path, rules: Rules | None, method: Method
     )
 
 
-def _resumed(explorer: Explorer, path: Path, progress: Progress | None) -> Report:
+def _code(model: models.Model, of: Path, rules: Rules | None) -> str:
+    """Hash the code that a search runs; the model's own variant stands beside it."""
+    variant = sources.of_variant((rules or model.rules).name, None if rules else of.parent)
+    return sources.of_package() + variant + sources.of_model(model.table, of.parent)
+
+
+def _resumed(explorer: Explorer, code: str, path: Path, progress: Progress | None) -> Report:
     """Search on from a checkpoint, if there is one; leave one behind if the search is stopped."""
 
     def stop(*_: object) -> None:
         explorer.stop = "interrupted"
 
     if path.exists():
-        explorer.resume(path)
+        explorer.resume(path, code)
     before = signal.signal(signal.SIGINT, stop)
     try:
         report = explorer.run(progress)
     finally:
         signal.signal(signal.SIGINT, before)
     if report.verdict is Verdict.INCONCLUSIVE and not explorer.finished:
-        explorer.save(path)
+        explorer.save(path, code)
     else:
         path.unlink(missing_ok=True)
     return report

@@ -101,6 +101,30 @@ def test_the_command_keeps_a_stopped_search(chc: Chc, tmp_path: Path) -> None:
     assert "--checkpoint keeps one search: name one model of the explorer" in wrong.stderr
 
 
+RULE = """
+from chc_ref.variants import variant
+
+@variant(clauses=("MOVE-1",))
+class Mine:
+    "A rule as it is."
+    def marks_last(epoch): return bool(epoch >= 0)
+"""
+
+
+def test_steps_that_other_code_has_taken_are_refused(chc: Chc, tmp_path: Path) -> None:
+    """A rule that was changed while a search was stopped: half the states would be of the old."""
+    path, mine = tmp_path / "search", tmp_path / "mine.py"
+    mine.write_text(RULE)
+    arguments = ("check", "pool", "--checkpoint", str(path), "--variant", f"{mine}:Mine")
+    assert chc(*arguments, "--states", "1000").returncode == 3
+    mine.write_text(RULE.replace("epoch >= 0", "False"))
+    changed = chc(*arguments)
+    assert changed.returncode == 2
+    assert "a file of the variant or the model, has changed since; delete it" in changed.stderr
+    mine.write_text(RULE)
+    assert chc(*arguments).returncode == 0
+
+
 @pytest.mark.parametrize("backend", kernel.backends())
 def test_an_interrupted_search_is_kept(
     backend: str, chc: Chc, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

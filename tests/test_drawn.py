@@ -22,6 +22,8 @@ MODELS = Path(__file__).parent.parent / "models"
 LISTED: tuple[int, ...] = tuple(tomllib.loads((MODELS / "matrix.toml").read_text())["drawn"])
 MARKS = 2
 """One in which a flow moves: it is violated without a last mark."""
+MINE = f"{Path(__file__).parent}/planted/store.py:OwnsWhateverItIsGiven"
+"""A variant that is not shipped, and breaks nothing."""
 STILL = """
 chc_model = 1
 about = "A packet."
@@ -102,8 +104,7 @@ def test_the_list_is_of_different_ones() -> None:
 
 def test_they_are_for_variants_of_ones_own() -> None:
     """A shipped variant has models that were made for it; any may be asked to go through some."""
-    chosen = {name: library.find(name) for name in ("amended", "no_last_mark")}
-    chosen["./mine.py:Mine"] = library.find("no_last_mark")
+    chosen = ("amended", "no_last_mark", MINE)
 
     def of(campaign: table.Campaign) -> dict[str, list[str]]:
         every = table.jobs(MODELS, chosen, 1, 1.0, campaign)
@@ -113,20 +114,19 @@ def test_they_are_for_variants_of_ones_own() -> None:
 
     default = of(table.Campaign(0, 0, None))
     assert default["amended"] == default["no_last_mark"] == []
-    assert default["./mine.py:Mine"] == [drawn.name(number) for number in LISTED]
+    assert default[MINE] == [drawn.name(number) for number in LISTED]
     assert set(map(tuple, of(table.Campaign(0, 0, 2)).values())) == {("drawn_0", "drawn_1")}
     assert set(map(tuple, of(table.Campaign(0, 0)).values())) == {()}
 
 
 def test_a_bound_on_a_listed_one_is_no_pass() -> None:
     """A cell is inconclusive where one that the list has was not seen whole; others only add."""
-    name = f"{Path(__file__).parent}/planted/store.py:OwnsWhateverItIsGiven"
-    mine = {name: library.find(name)}
+    mine = library.find(MINE)
 
     def verdict(campaign: table.Campaign) -> Verdict:
-        every = table.jobs(MODELS, mine, 200, 60.0, campaign)[name]
+        every = table.jobs(MODELS, [MINE], 200, 60.0, campaign)[MINE]
         drawn_ones = [job for job in every if drawn.is_name(job.model)][:10]
-        return table.row(name, mine[name], map(jobs.run, drawn_ones)).cells["COE"].verdict
+        return table.row(MINE, mine, map(jobs.run, drawn_ones)).cells["COE"].verdict
 
     assert verdict(table.Campaign(0, 0, None)) is Verdict.INCONCLUSIVE
     assert verdict(table.Campaign(0, 0, 10)) is Verdict.HOLDS

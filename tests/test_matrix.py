@@ -16,6 +16,7 @@ import attrs
 import pytest
 from commands import Chc
 
+from chc_ref.check import sources
 from chc_ref.check.explore import Explorer
 from chc_ref.check.model import load
 from chc_ref.errors import ToolError, UsageError
@@ -116,14 +117,14 @@ def test_what_did_not_change_is_not_searched_again(
     ):
         assert memory.get(attrs.evolve(job, **change)) is None
     assert memory.get(attrs.evolve(job, seconds=1.0)) is not None
-    monkeypatch.setattr(jobs, "digest", lambda: "another core")
+    monkeypatch.setattr(sources, "of_package", lambda: "another core")
     assert memory.get(job) is None
 
 
 def test_the_core_is_a_part_of_what_results_are_known_by() -> None:
     """A change of any module that a search runs is a change of the digest."""
     root = Path(jobs.__file__).parent.parent
-    files = {p.relative_to(root).parts[0] for part in jobs.CHECKED for p in [root / part]}
+    files = {p.relative_to(root).parts[0] for part in sources.CHECKED for p in [root / part]}
     drivers = {"export", "matrix", "net", "prove", "reducing", "replay", "tlc", "installed"}
     commands = {
         "catalogue.py",
@@ -147,7 +148,7 @@ def test_the_core_is_a_part_of_what_results_are_known_by() -> None:
     }
     there = {p.name for p in root.iterdir() if p.suffix in (".py", "")} - {"__pycache__"}
     assert there - drivers - commands - others == files
-    assert len(jobs.digest()) == 64
+    assert len(sources.of_package()) == 64
 
 
 def test_a_spoilt_memory_and_a_slow_machine_are_not_remembered(folder: Path) -> None:
@@ -289,7 +290,75 @@ def test_a_variant_of_ones_own_is_known_by_its_text(folder: Path) -> None:
             "violated" if what == "False" else "holds"
         )
     assert jobs_of[0].key != jobs_of[1].key
-    assert "return True" in jobs_of[1].code
+
+
+def _written(path: Path, text: str) -> None:
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+
+
+HELPED = MINE.replace("from", "from my_rules import what\nfrom", 1).replace("WHAT", "what.WHAT")
+NFS = "from chc_ref.nfs import tiny\nMINE = tiny.TINY['counter']\n"
+
+
+def test_all_files_of_ones_own_are_a_part_of_what_results_are_known_by(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a variant imports, and the NFs, logics and scopes that a model names: nothing stale."""
+    package, nfs = folder / "my_rules", folder / "nfs.py"
+    monkeypatch.syspath_prepend(str(folder))
+    _written(package / "__init__.py", "")
+    _written(package / "what.py", "WHAT = True\n")
+    _written(package / "mine.py", HELPED)
+    _written(nfs, NFS)
+    text = TWO.replace('nf = "counter"', 'nf = "./nfs.py:MINE"')
+    (folder / "two.toml").write_text(text)
+    name = "my_rules.mine:NoMark"
+    first = _job(folder, name=name)
+    assert _job(folder, name=name) == first
+    assert jobs.run(first).findings["R1"].verdict == "holds"
+    _written(package / "what.py", "WHAT = False\n")
+    second = _job(folder, name=name)
+    _written(nfs, NFS + "# changed\n")
+    third = _job(folder, name=name)
+    assert len({one.key for one in (first, second, third)}) == 3
+    assert _job(folder).code == third.code.removeprefix(sources.of_variant(name))
+    assert sources.of_variant("amended") == sources.of_variant("chc_ref.variants.shipped:X") == ""
+
+
+STUCK = (
+    MINE.replace("WHAT", "False")
+    + """
+    def step(address, event, before, after, sends):
+        assert type(event).__name__ != "CloneRequested", "no clones here"
+        return after, sends
+"""
+)
+
+
+def test_rules_that_cannot_go_on_are_told_of_and_the_rest_is_searched(
+    chc: Chc, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One model in which a rule fails is inconclusive; what others violate is found."""
+    cloned = TWO.replace("instances = 2", "instances = 2, clones = true")
+    cloned = cloned.replace('{ flow = "A", to = "count.0" }', '{ clone = "count.0" }')
+    (folder / "cloned.toml").write_text(cloned.replace('"handed_over"', ""))
+    (folder / "matrix.toml").write_text(LIST.replace('"two"', '"cloned", "two"'))
+    (folder / "mine.py").write_text(STUCK)
+    name = f"{folder / 'mine.py'}:NoMark"
+    cells = _rows(folder, name)[name].cells
+    assert (cells["R1"].verdict, cells["R1"].model) == (Verdict.VIOLATED, "two")
+    assert (cells["R6"].verdict, cells["R6"].model) == (Verdict.INCONCLUSIVE, "cloned")
+    assert "rule 'step' fails: AssertionError: no clones here (mine.py, line " in cells["R6"].why
+    done = chc("matrix", name, "--models", str(folder), "--drawn", "0")
+    assert done.returncode == 1
+    assert "Inconclusive: cloned: variant NoMark: rule 'step' fails" in done.stdout
+    done = chc("check", "--variant", name, "--models", str(folder))
+    assert done.returncode == 1
+    assert "cloned: inconclusive: variant NoMark: rule 'step' fails" in done.stdout
+    done = chc("check", "cloned", "--variant", name, "--models", str(folder))
+    assert done.returncode == 2
+    assert "no clones here" in done.stderr
 
 
 # ---------------------------------------------------------------------- elsewhere

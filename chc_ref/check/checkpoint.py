@@ -27,6 +27,8 @@ class Checkpoint:
     table: str
     """What the model file says of the system."""
     rules: str
+    code: str
+    """Hash of what was run: steps that other code has taken are not this code's."""
     parting: Parting
     cells: dict[str, Any]
     search: Saved
@@ -49,8 +51,8 @@ def write(path: Path, checkpoint: Checkpoint) -> None:
         raise UsageError(f"{path}: {error.strerror}") from None
 
 
-def read(path: Path, model: str, table: str, rules: str) -> Checkpoint:
-    """Read a checkpoint of this model under these rules.
+def read(path: Path, model: str, table: str, rules: str, code: str) -> Checkpoint:
+    """Read a checkpoint of this model under these rules, by this code.
 
     Raises:
         UsageError: the file cannot be read, is none, or is one of something else.
@@ -76,4 +78,7 @@ def read(path: Path, model: str, table: str, rules: str) -> Checkpoint:
         if wanted != there:
             told = f" ({there}, not {wanted})" if what != "system" else ""
             raise UsageError(f"{path}: is of another {what}{told}; name another file")
+    if found.code != code:
+        changed = "the core, or a file of the variant or the model, has changed since"
+        raise UsageError(f"{path}: {changed}; delete it, and search anew")
     return found

@@ -30,7 +30,7 @@ from chc_ref.check.rows import Rows
 from chc_ref.check.walks import DepthFirst, Tree, Walks, some_runs
 from chc_ref.check.words import describe
 from chc_ref.core.rules import Rules
-from chc_ref.errors import UsageError
+from chc_ref.errors import ModelError, UsageError
 from chc_ref.require.predicates import REQUIREMENTS, WITNESSES
 from chc_ref.system.composition import Action, System
 from chc_ref.system.endpoint import SITUATIONS
@@ -144,8 +144,12 @@ class Explorer:
                 known = ", ".join(sorted({*WITNESSES, *SITUATIONS}))
                 raise UsageError(f"{model.name}: unknown witness {name!r}; known: {known}")
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path, code: str = "") -> None:
         """Write a checkpoint of the search.
+
+        Args:
+            path: of the file.
+            code: a hash of what the search runs.
 
         Raises:
             UsageError: the file cannot be written.
@@ -155,17 +159,21 @@ class Explorer:
             raise UsageError("a search with --reduce or --compact cannot be kept")
         parting, found = self.search.parting, self.search.saved()
         stages = tuple(self._stages)
-        of = (self.model.name, repr(self.model.table), self.rules.name)
+        of = (self.model.name, repr(self.model.table), self.rules.name, code)
         write(path, Checkpoint(*of, parting, self.cells.saved(), found, stages))
 
-    def resume(self, path: Path) -> None:
+    def resume(self, path: Path, code: str = "") -> None:
         """Go on from a checkpoint of the same model under the same rules, by either back end.
+
+        Args:
+            path: of the file.
+            code: as it was written with.
 
         Raises:
             UsageError: the file cannot be read, or is of something else.
 
         """
-        found = read(path, self.model.name, repr(self.model.table), self.rules.name)
+        found = read(path, self.model.name, repr(self.model.table), self.rules.name, code)
         self.cells.restore(found.cells)
         self.search = self._parted(found.parting)
         self.search.restore(found.search)
@@ -182,19 +190,23 @@ class Explorer:
         """Search on behind violations; give a report for each requirement, by name.
 
         A violation is the first one of its requirement; what is not violated holds or is
-        inconclusive as the whole search is.
+        inconclusive as the whole search is, which rules that cannot go on end.
         """
         self._started = time.monotonic()
         reports: dict[str, Report] = {}
-        found = self._found(progress)
-        while found.violation is not None:
-            name = found.violation.requirement
-            reports[name] = self._report(found)
-            self.properties.passed_over.add(name)
+        try:
             found = self._found(progress)
-        rest = self._report(found)
-        if "LIVE" not in reports:
-            reports["LIVE"] = self._lively(found, rest)
+            while found.violation is not None:
+                name = found.violation.requirement
+                reports[name] = self._report(found)
+                self.properties.passed_over.add(name)
+                found = self._found(progress)
+            rest = self._report(found)
+            if "LIVE" not in reports:
+                reports["LIVE"] = self._lively(found, rest)
+        except ModelError as error:
+            name, rules = self.model.name, self.rules.name
+            rest = Report("explorer", name, Verdict.INCONCLUSIVE, rules, violated=str(error))
         return {name: reports.get(name, rest) for name in REQUIREMENTS}
 
     def _lively(self, found: Outcome, report: Report) -> Report:

@@ -7,19 +7,19 @@ model in ``compared``.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from chc_ref.check import model as models
+from chc_ref.check import model as models, sources
 from chc_ref.core.rules import AMENDED
 from chc_ref.errors import UsageError
 from chc_ref.files import Keys, at, check_keys, read_toml
-from chc_ref.matrix.jobs import Job, Result, code_of
+from chc_ref.matrix.jobs import Job, Result
 from chc_ref.matrix.table import Cell, whole
-from chc_ref.variants import library
 from chc_ref.variants.compared import BEYOND, CHC, CLAIMS, Claim
 from chc_ref.verdict import Verdict
 
@@ -136,7 +136,7 @@ def _model(folder: Path, name: str) -> models.Model:
 
 def _job(folder: Path, name: str, variant: str, states: int, seconds: float) -> Job:
     text = (folder / f"{name}.toml").read_text(encoding="utf-8")
-    code = code_of(library.find(variant))
+    code = sources.of_variant(variant) + sources.of_model(tomllib.loads(text), folder)
     return Job(variant, name, text, states, seconds, str(folder), code, first=True)
 
 

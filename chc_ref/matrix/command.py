@@ -204,7 +204,7 @@ def _variants(
     ]
     code, told = _judged(rows, bool(names))
     if names:
-        lines = [line for row in rows for line in show.counterexamples(row)]
+        lines = [line for row in rows for line in show.told(row)]
         told = [Text(line, no_wrap=True, overflow="ignore") for line in lines]  # to be copied
     remembered = sum(row.remembered for row in rows)
     shown = Group(show.terminal(rows), _summary(len(found), remembered), *told)

@@ -7,31 +7,24 @@ variant, the model or the bounds asks for something that nobody has asked for be
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import inspect
 import os
 import tomllib
-from collections.abc import Iterable
 from pathlib import Path
 
 import attrs
 import msgspec
 import platformdirs
 
-import chc_ref
-from chc_ref.check import model as models
+from chc_ref.check import model as models, sources
 from chc_ref.check.explore import Explorer, Limits, Method
 from chc_ref.check.kernel import AUTOMATIC
 from chc_ref.require.predicates import REQUIREMENTS
-from chc_ref.variants import Variant, library
+from chc_ref.variants import library
 from chc_ref.verdict import Order, Reduction, Report, Verdict
 
 CACHE = "CHC_CACHE"
 """Environment variable that names the folder of remembered results."""
-
-CHECKED = ("chains.py", "check", "core", "nfs", "require", "system", "variants")
-"""Parts of the package that a result depends on."""
 
 
 @attrs.frozen
@@ -56,7 +49,7 @@ class Job:
     folder: str = "."
     """Where the model names files from, if it does."""
     code: str = ""
-    """What files of its own the variant is made of."""
+    """Hash of what variant and model have from files of a user's own."""
     walks: int = 0
     """Random walks instead of all states, if there are any."""
     seed: int = 0
@@ -71,7 +64,7 @@ class Job:
         """Give the name under which the result is kept: all that it depends on, hashed."""
         search = (self.model, self.text, self.states, self.walks, self.seed, self.first)
         way = (self.way.backend, *sorted(one.value for one in self.way.reduce))
-        parts = (digest(), self.variant, self.code, *search, way)
+        parts = (sources.of_package(), self.variant, self.code, *search, way)
         return hashlib.sha256(repr(parts).encode()).hexdigest()
 
 
@@ -128,32 +121,6 @@ def _first(explorer: Explorer) -> dict[str, Report]:
     rest = attrs.evolve(report, verdict=Verdict.INCONCLUSIVE, violated=why, trace=())
     violated = report.violated.partition(":")[0]
     return {name: report if name == violated else rest for name in REQUIREMENTS}
-
-
-@functools.cache
-def digest() -> str:
-    """Hash the code that results depend on."""
-    root = Path(chc_ref.__file__).parent
-    files = [p for part in CHECKED for p in _sources(root / part)]
-    found = hashlib.sha256()
-    for path in sorted(files):
-        found.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes())
-    return found.hexdigest()
-
-
-def _sources(path: Path) -> Iterable[Path]:
-    if path.is_dir():
-        return [p for p in path.rglob("*") if p.suffix in (".py", ".c")]
-    return [path]
-
-
-def code_of(variant: Variant) -> str:
-    """Give the text of the files that a variant's rules stand in, but for the package's own."""
-    rules = [inspect.unwrap(getattr(variant.rules, name)) for name in variant.changes]
-    files = {inspect.getsourcefile(rule) for rule in rules}
-    package = Path(chc_ref.__file__).parent
-    paths = [Path(file) for file in files if file and package not in Path(file).parents]
-    return "\0".join(path.read_text(encoding="utf-8") for path in sorted(paths))
 
 
 class Memory:

@@ -128,10 +128,11 @@ def command(row: Row, cell: Cell) -> str:
     return f"chc check {cell.model} --variant {row.name}"
 
 
-def counterexamples(row: Row) -> Iterator[str]:
-    """Give a line for each counterexample: what it violates, and how to see it."""
+def told(row: Row) -> Iterator[str]:
+    """Give a line for each counterexample, with how to see it, and for what is inconclusive."""
     for names, cell in _counterexamples(row):
         yield f"{names} in {cell.length}: {command(row, cell)}"
+    yield from _open(row)
 
 
 def _about(row: Row) -> str:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import attrs
 
-from chc_ref.check import drawn, model as models
+from chc_ref.check import drawn, model as models, sources
 from chc_ref.errors import UsageError
 from chc_ref.files import Keys, at, check_keys, read_toml
 from chc_ref.matrix import FILE, STATES_OF_DRAWN
-from chc_ref.matrix.jobs import Finding, Job, Result, code_of
+from chc_ref.matrix.jobs import Finding, Job, Result
 from chc_ref.require.predicates import REQUIREMENTS
 from chc_ref.variants import Variant
 from chc_ref.variants.library import SHIPPED
@@ -77,7 +78,7 @@ class Row:
 
 def jobs(
     folder: Path,
-    variants: Mapping[str, Variant],
+    variants: Iterable[str],
     states: int,
     seconds: float,
     campaign: Campaign = Campaign(0, 0),
@@ -89,7 +90,7 @@ def jobs(
 
     Args:
         folder: of the models.
-        variants: by the names that they are asked for by.
+        variants: the names that they are asked for by.
         states: limit of one search.
         seconds: limit of one search.
         campaign: what is searched besides, at random.
@@ -104,12 +105,18 @@ def jobs(
     for name in (*listed.models, *listed.more):
         if name not in tables:
             raise UsageError(f"{folder / FILE}: models: there is no model {name!r} in {folder}")
+
+    @functools.cache
+    def code(name: str) -> str:
         models.of_data(folder / f"{name}.toml", tables[name])
+        return sources.of_model(tables[name], folder)
+
     found = {}
-    for variant, of in variants.items():
+    for variant in variants:
+        rules = sources.of_variant(variant)
         own = [name for name, table in tables.items() if table.get("rules") == variant]
         whole = [
-            Job(variant, name, texts[name], states, seconds, str(folder), code_of(of))
+            Job(variant, name, texts[name], states, seconds, str(folder), rules + code(name))
             for name in dict.fromkeys(
                 (*listed.models, *(() if variant in SHIPPED else listed.more), *own)
             )
@@ -119,7 +126,8 @@ def jobs(
             for job in whole
             for seed in range(campaign.seeds)
         ]
-        drawn_ones = _of_drawn(whole[0], listed.drawn, campaign.drawn)
+        like = attrs.evolve(whole[0], code=rules)
+        drawn_ones = _of_drawn(like, listed.drawn, campaign.drawn)
         found[variant] = (*whole, *walked, *drawn_ones)
     return found
 

@@ -42,9 +42,7 @@ def find(name: str, folder: Path | None = None) -> Variant:
 
     """
     if ":" in name:
-        path = name.rpartition(":")[0]
-        there = folder is not None and path.endswith(".py") and (folder / path).is_file()
-        return _given(name, load_object(name, folder if there else None))
+        return _given(name, load_object(source(name, folder)))
     if name in SHIPPED:
         return SHIPPED[name]
     points = _installed()
@@ -55,6 +53,22 @@ def find(name: str, folder: Path | None = None) -> Variant:
         ways = "FILE.py:NAME, MODULE:NAME"
         raise UsageError(f"unknown variant {name!r}; {hint}known: {', '.join(known)}; or {ways}")
     return _of_point(points[name])
+
+
+def source(name: str, folder: Path | None = None) -> str:
+    """Give the ``FILE.py:NAME`` or ``MODULE:NAME`` that a name stands for; "" for a shipped one.
+
+    Args:
+        name: as for ``find``.
+        folder: as for ``find``; the file that is given is the one that is found.
+
+    """
+    if ":" not in name:
+        return "" if name in SHIPPED else _installed()[name].value
+    path = name.rpartition(":")[0]
+    if folder is not None and path.endswith(".py") and (folder / path).is_file():
+        return str(folder / name)
+    return name
 
 
 def catalogue() -> Iterator[tuple[str, Variant | UsageError]]:
