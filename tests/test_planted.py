@@ -187,7 +187,7 @@ FOUND = {
     "ReleasedAtTheMark": "ablation_no_last_mark",
     "ReleasesNotRepeated": "store_in_move",
     "RemembersOneRead": "store_both",
-    "RepeatGetsPresentValue": "drawn_824",
+    "RepeatGetsPresentValue": "crash_warm_above",
     "RepeatedDrawIsNew": "draw_and_crash",
     "RepeatedReadsSeeThePresent": "copies_at_fork",
     "RepeatedSignalsLoseBranch": "store_at_fork",
