@@ -93,6 +93,7 @@ FOUND = {
     "FencesNotRepeated": "store_and_stateless",
     "FinishesAllButOne": "ablation_releases_in_any_order",
     "FirstCopyKeepsItsName": "ablation_copies_share_a_name",
+    "FirstFenceCheckpoints": "store_after_nf_twice",
     "FirstGoesLast": "move_back",
     "FirstMarkForgotten": "ablation_releases_in_any_order",
     "FirstMarkOnly": "move_back",

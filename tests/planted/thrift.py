@@ -92,6 +92,17 @@ class OneFence:
         return after, sends
 
 
+@variant(clauses=("REC-5",))
+class FirstFenceCheckpoints:
+    """A store writes a checkpoint at an instance's first fence, and not at the next."""
+
+    def step(address, event, before, after, sends):
+        match event:
+            case Received(_, Fence(host)) if host in before.fences:
+                return attrs.evolve(after, checkpoint=before.checkpoint), sends
+        return after, sends
+
+
 @variant(clauses=("CLONE-2", "REC-1"))
 class EndByTheShortestWay:
     """The root sends the end of a replay straight to its target."""
