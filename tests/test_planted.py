@@ -435,7 +435,7 @@ def test_the_matrix_finds_them_all() -> None:
     models = {*lists["models"], *lists["more"], *map(drawn.name, lists["drawn"])}
     assert found <= models
     besides = table.Campaign(0, 0, None)
-    every = table.jobs(MODELS, {"NoAlerts": FAULTS["NoAlerts"]}, 1, 1.0, besides)
+    every = table.jobs(MODELS, [f"{FOLDER}/leaving.py:NoAlerts"], 1, 1.0, besides)
     assert {job.model for of in every.values() for job in of} == models
 
 
