@@ -68,6 +68,7 @@ FOUND = {
     "CloneOnly": "clone_straggler_kept",
     "CloneReleasesEarly": "clone_last",
     "CloneUnheard": "clone_numbered",
+    "ClonedFlowsOnly": "clone_numbered",
     "CommitsAllButOne": "ablation_outputs_before_commits",
     "ContinuesOneTooLow": "ablation_clock_need_not_be_stored",
     "CumulativeForget": "crash_one",
@@ -191,6 +192,7 @@ FOUND = {
     "RecordsWithoutBranch": "twice",
     "RecordsWithoutToken": "root_log_in_store_one_flow",
     "RecordsWithoutVertex": "clone_numbered_last",
+    "ReleaseForgetsLogged": "store_in_move",
     "ReleaseOneTooFar": "ablation_scales_at_once",
     "ReleasedAtTheMark": "ablation_no_last_mark",
     "ReleasesNotRepeated": "store_in_move",
@@ -202,6 +204,7 @@ FOUND = {
     "RepeatsGetNothing": "two_accesses",
     "RepeatsOldMarksOnly": "crash_between_moves",
     "ReplayBeginsAnew": "crash_one",
+    "ReplayClearsSignals": "ablation_no_replay",
     "ReplayNotTold": "ablation_target_kept",
     "ReplayWithoutTarget": "crash_one",
     "ReplaysAtFirstRoot": "two_roots",
@@ -217,6 +220,7 @@ FOUND = {
     "RootNotBegunAgain": "store_and_root_stateless",
     "RootRepeatsNoMarks": "ablation_marks_once",
     "RootStartsWithoutHosts": "clone_root",
+    "RootStartsWithoutMovesUnderWay": "root_and_nf_moves",
     "RootStartsWithoutScales": "root_above_scale",
     "RootsShareClocks": "root_of_two",
     "SeesByClockAlone": "twice",
@@ -225,6 +229,7 @@ FOUND = {
     "SignalsAnotherObject": "ablation_suppresses_by_object",
     "SignalsNewCommitsOnly": "store_copy_checkpoint",
     "SignalsTheWholePacket": "ablation_copies_share_a_name",
+    "SignalsToTheFirstRoot": "two_roots_one_flow",
     "SinceToStraggler": "clone_above_moved",
     "StartsUnfenced": "store_after_nf",
     "StartsWithCaches": "alone_clone",
@@ -281,6 +286,7 @@ BLIND = {
     "ClockOfTheLog",
     "CloneOnly",
     "CloneUnheard",
+    "ClonedFlowsOnly",
     "CumulativeForget",
     "DeleteOfOwnBranchOnly",
     "DeletesAreCounted",
@@ -338,17 +344,21 @@ BLIND = {
     "ReadersForgotten",
     "RecordsWithoutBranch",
     "RecordsWithoutVertex",
+    "ReleaseForgetsLogged",
     "RemembersOneRead",
     "RepeatsOldMarksOnly",
     "ReplayBeginsAnew",
+    "ReplayClearsSignals",
     "ReplaysAtFirstRoot",
     "ReplaysNoneThatEnded",
     "ReplaysNoneWithSignals",
     "ReplaysTheFirstHop",
     "RerunsLeaveNoRecord",
     "RootFailureIsReceipt",
+    "RootStartsWithoutMovesUnderWay",
     "RootsShareClocks",
     "SeesByClockAlone",
+    "SignalsToTheFirstRoot",
     "StartsWithCaches",
     "StartsWithNewestMoves",
     "StartsWithoutBegins",
@@ -425,7 +435,7 @@ def test_the_matrix_finds_them_all() -> None:
     models = {*lists["models"], *lists["more"], *map(drawn.name, lists["drawn"])}
     assert found <= models
     besides = table.Campaign(0, 0, None)
-    every = table.jobs(MODELS, {"NoAlerts": FAULTS["NoAlerts"]}, 1, 1.0, besides)
+    every = table.jobs(MODELS, [f"{FOLDER}/leaving.py:NoAlerts"], 1, 1.0, besides)
     assert {job.model for of in every.values() for job in of} == models
 
 
