@@ -81,6 +81,7 @@ def test_a_cell_says_what_a_search_for_its_requirement_says(folder: Path) -> Non
         assert bad.cells[name].verdict is Verdict.VIOLATED
         assert (bad.cells[name].model, bad.cells[name].length) == ("own", violated.depth)
         assert bad.cells[name].why.startswith(f"{name}: ")
+        assert bad.cells[name].violated_by == ("two", "own")
     assert bad.cells["R5"].verdict is Verdict.INCONCLUSIVE
     assert bad.cells["R5"].why == "never reached: handed_over"
 

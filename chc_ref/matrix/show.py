@@ -67,6 +67,7 @@ def _plain(cell: Cell) -> dict[str, Any]:
         data |= {"model": cell.model, "why": cell.why}
     if cell.shortest:
         data |= {"length": cell.length, "trace": cell.shortest.trace}
+        data |= {"violated_by": cell.violated_by}
     return data
 
 

@@ -57,6 +57,8 @@ class Cell:
     """Where that is, or where it is inconclusive."""
     why: str = ""
     """What is violated, or why it is inconclusive."""
+    violated_by: tuple[str, ...] = ()
+    """All models that violate it."""
 
     @property
     def length(self) -> int:
@@ -212,7 +214,8 @@ def _cell(requirement: str, results: tuple[Result, ...]) -> Cell:
     wrong = [one for one in named if one[1].verdict == Verdict.VIOLATED.value]
     if wrong:
         model, finding = min(wrong, key=lambda one: len(one[1].trace))
-        return Cell(Verdict.VIOLATED, states, every, finding, model, finding.violated)
+        by = tuple(dict.fromkeys(model for model, _ in wrong))
+        return Cell(Verdict.VIOLATED, states, every, finding, model, finding.violated, by)
     for model, finding in seen_whole:
         if finding.verdict != Verdict.HOLDS.value:
             return Cell(Verdict.INCONCLUSIVE, states, every, None, model, finding.violated)
