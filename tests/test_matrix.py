@@ -308,8 +308,8 @@ def test_all_files_of_ones_own_are_a_part_of_what_results_are_known_by(
     """What a variant imports, and the NFs, logics and scopes that a model names: nothing stale."""
     package, nfs = folder / "my_rules", folder / "nfs.py"
     monkeypatch.syspath_prepend(str(folder))
-    _written(package / "__init__.py", "")
-    _written(package / "what.py", "WHAT = True\n")
+    _written(package / "what.py", "from .deeper import WHAT\n")
+    _written(package / "deeper.py", "WHAT = True\n")
     _written(package / "mine.py", HELPED)
     _written(nfs, NFS)
     text = TWO.replace('nf = "counter"', 'nf = "./nfs.py:MINE"')
@@ -318,7 +318,7 @@ def test_all_files_of_ones_own_are_a_part_of_what_results_are_known_by(
     first = _job(folder, name=name)
     assert _job(folder, name=name) == first
     assert jobs.run(first).findings["R1"].verdict == "holds"
-    _written(package / "what.py", "WHAT = False\n")
+    _written(package / "deeper.py", "WHAT = False\n")
     second = _job(folder, name=name)
     _written(nfs, NFS + "# changed\n")
     third = _job(folder, name=name)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import functools
 import hashlib
+import importlib.util
+import itertools
 import sys
-from collections.abc import Iterable, Mapping
-from modulefinder import ModuleFinder
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,11 @@ from chc_ref.variants import library
 CHECKED = ("chains.py", "check", "core", "nfs", "require", "system", "variants")
 """Parts of the package that a result depends on."""
 
-NOT_OWN = (*sys.stdlib_module_names, "chc_ref")
-"""Modules that are not followed: Python's, and the package's, which has a digest of its own."""
+NOT_OWN = (*sys.stdlib_module_names, "chc_ref", "")
+"""Modules that do not count: Python's, and the package's, which has a hash of its own."""
+
+LIBRARIES = {"site-packages", "dist-packages"}
+"""Folders of what is installed."""
 
 
 @functools.cache
@@ -71,13 +76,49 @@ def of_model(table: Mapping[str, Any], folder: Path) -> str:
 def _hashed(name: str, folder: Path) -> str:
     """Hash what ``MODULE:OBJECT`` or ``FILE.py:OBJECT`` comes from; a plain name is ours."""
     module = name.rpartition(":")[0]
-    finder = ModuleFinder(excludes=NOT_OWN)
-    if module.endswith(".py"):
-        finder.run_script(str(folder / module))
-    elif module and module.partition(".")[0] not in NOT_OWN:
-        finder.import_hook(module)
-    else:
-        return ""
-    paths = [getattr(found, "__file__", None) for found in finder.modules.values()]
-    texts = [Path(path).read_bytes() for path in paths if path]
-    return hashlib.sha256(repr((module, texts)).encode()).hexdigest()
+    files = _followed("", folder / module) if module.endswith(".py") else _followed(module)
+    texts = [(path, Path(path).read_bytes()) for path in sorted(files)]
+    return hashlib.sha256(repr(texts).encode()).hexdigest() if texts else ""
+
+
+def _followed(name: str, path: Path | None = None) -> set[str]:
+    """Give the files of a module, of all that it imports, and of what these import.
+
+    A library's file is one of them, but what that imports is not: it changes by installing.
+    """
+    files, left, own = set[str](), [(name, path or _file(name))], name.partition(".")[0]
+    while left:
+        name, path = left.pop()
+        if path is None or str(path) in files:
+            continue
+        files.add(str(path))
+        library = not LIBRARIES.isdisjoint(path.parts) and name.partition(".")[0] != own
+        if path.suffix == ".py" and not library:
+            left += [(one, _file(one)) for one in _imports(path, name)]
+    return files
+
+
+def _file(module: str) -> Path | None:
+    """Give the file of a module, if it has one that is not Python's nor this package's."""
+    if module.partition(".")[0] in NOT_OWN:
+        return None
+    try:
+        spec = importlib.util.find_spec(module)
+    except (ImportError, ValueError):  # no module, but something in one
+        return None
+    return Path(spec.origin) if spec and spec.has_location and spec.origin else None
+
+
+def _imports(path: Path, name: str) -> Iterator[str]:
+    """Give the names of all modules that a module imports, wherever it does, and of some others."""
+    package = name if path.stem == "__init__" else name.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        named = list[str]()
+        if isinstance(node, ast.Import):
+            named = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = "." * node.level + (node.module or "")
+            base = importlib.util.resolve_name(base, package or None)
+            named = [f"{base}.{alias.name}" for alias in node.names]
+        for one in named:
+            yield from itertools.accumulate(one.split("."), "{}.{}".format)
