@@ -73,6 +73,8 @@ def test_what_cannot_be_recovered_is_not_drawn() -> None:
             assert one["log"] == "store"
         if "store" in fragile and len(fragile) > 1 and one["most_crashes"] > 1:
             assert one["apart"]
+        if "borrow" in {vertex["nf"] for vertex in one["vertices"]}:  # finding 24
+            assert len(one["packets"]) == 1
 
 
 @pytest.mark.parametrize(

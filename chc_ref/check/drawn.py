@@ -231,6 +231,9 @@ def _finish(drawing: Drawing) -> None:
     lost_together = "store" in drawing.fragile and (roots or nodes)  # REC-7: their state is there
     if drawing.crashes > 1 and (lost_together or drawing.often(0.5)):
         more["apart"] = True
+    for vertex in drawing.vertices:
+        if vertex["nf"] == "borrow" and len(drawing.packets) > 1:  # two operations (finding 24)
+            vertex["nf"] = "pool"
     functions = {vertex["nf"] for vertex in drawing.vertices}
     if "draw" in functions:
         more["draws"] = [1, 2]
