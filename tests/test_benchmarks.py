@@ -132,6 +132,7 @@ def test_a_run_is_stopped_at_its_limit(tiny: Path) -> None:
         engines.ENGINES["python"](tiny, 1, 0.01)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("told", [signal.SIGTERM, signal.SIGINT])
 def test_who_is_told_to_end_leaves_nobody_behind(told: signal.Signals) -> None:
     """The engine that is searching ends with the command that started it."""

@@ -57,6 +57,7 @@ def test_a_process_ends_when_its_parent_closes_the_pipe() -> None:
         assert process.returncode == 0
 
 
+@pytest.mark.thorough
 def test_a_run_without_end_is_inconclusive() -> None:
     result = run_demo(PACKETS, limit_s=0.01)
     assert result.inconclusive

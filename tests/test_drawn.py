@@ -86,6 +86,7 @@ def test_a_listed_one_holds(number: int) -> None:
     assert report.verdict is Verdict.HOLDS, report.violated
 
 
+@pytest.mark.thorough
 def test_searches_leave_little_behind() -> None:
     """Many in one process take the memory of a few: cycles are collected now and then."""
     left = []

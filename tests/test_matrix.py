@@ -245,6 +245,7 @@ def test_bad_arguments_are_errors(chc: Chc, folder: Path, tmp_path: Path) -> Non
         assert "Traceback" not in done.stderr
 
 
+@pytest.mark.thorough
 def test_verdicts_are_the_same_however_it_is_searched(chc: Chc, folder: Path) -> None:
     """Back ends and reductions are no part of a verdict, and of what is remembered they are."""
     arguments = ("matrix", "amended", "no_last_mark", "--models", str(folder), "--json")

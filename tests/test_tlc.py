@@ -208,7 +208,7 @@ def test_complete_run_holds(tmp_path: Path) -> None:
     assert sorted(tmp_path.iterdir()) == sorted(paths)
 
 
-@pytest.mark.parametrize("mutant", MUTANTS[::25], ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("mutant", MUTANTS[::40], ids=lambda mutant: mutant.name)
 def test_mutant_is_violated(mutant: Instance) -> None:
     """A rule that is dropped breaks the property that the manifest names.
 
