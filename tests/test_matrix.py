@@ -299,7 +299,14 @@ def _written(path: Path, text: str) -> None:
     path.write_text(text)
 
 
-HELPED = MINE.replace("from", "from my_rules import what\nfrom", 1).replace("WHAT", "what.WHAT")
+LAZY = """
+def _never():
+    import my_rules.broken.part, my_rules.old, my_rules.none.such
+    from .. import nothing
+"""
+HELPED = LAZY + MINE.replace("from", "from my_rules import what\nfrom", 1).replace(
+    "WHAT", "what.WHAT"
+)
 NFS = "from chc_ref.nfs import tiny\nMINE = tiny.TINY['counter']\n"
 
 
@@ -311,6 +318,8 @@ def test_all_files_of_ones_own_are_a_part_of_what_results_are_known_by(
     monkeypatch.syspath_prepend(str(folder))
     _written(package / "what.py", "from .deeper import WHAT\n")
     _written(package / "deeper.py", "WHAT = True\n")
+    _written(package / "old.py", "print 'of another Python'\n")
+    _written(package / "broken" / "__init__.py", "1 / 0\n")
     _written(package / "mine.py", HELPED)
     _written(nfs, NFS)
     text = TWO.replace('nf = "counter"', 'nf = "./nfs.py:MINE"')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib.util
@@ -104,7 +105,7 @@ def _file(module: str) -> Path | None:
         return None
     try:
         spec = importlib.util.find_spec(module)
-    except (ImportError, ValueError):  # no module, but something in one
+    except Exception:  # no module, but something in one; or one that does not import here
         return None
     return Path(spec.origin) if spec and spec.has_location and spec.origin else None
 
@@ -112,13 +113,18 @@ def _file(module: str) -> Path | None:
 def _imports(path: Path, name: str) -> Iterator[str]:
     """Give the names of all modules that a module imports, wherever it does, and of some others."""
     package = name if path.stem == "__init__" else name.rpartition(".")[0]
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    try:
+        tree = ast.parse(path.read_bytes())
+    except SyntaxError:  # of another Python: it was not run here
+        return
+    for node in ast.walk(tree):
         named = list[str]()
         if isinstance(node, ast.Import):
             named = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
-            base = "." * node.level + (node.module or "")
-            base = importlib.util.resolve_name(base, package or None)
-            named = [f"{base}.{alias.name}" for alias in node.names]
+            with contextlib.suppress(ImportError):  # from above the top: it was not run here
+                base = "." * node.level + (node.module or "")
+                base = importlib.util.resolve_name(base, package or None)
+                named = [f"{base}.{alias.name}" for alias in node.names]
         for one in named:
             yield from itertools.accumulate(one.split("."), "{}.{}".format)
